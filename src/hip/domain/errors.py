@@ -1,0 +1,118 @@
+"""The one error tree. Three kinds are kept apart:
+
+    HipError
+    ├── DomainError            expected; never retried; carries a stable ABDM code
+    │   ├── InvalidValue       one field of an input is wrong (``field``, ``expected``)
+    │   ├── NotFound           the thing asked for is unknown here
+    │   ├── Conflict           a unique thing exists already, with other content
+    │   ├── IllegalTransition  a state machine refused an event
+    │   ├── LinkTokenRefused   a link token does not fit what it is used for
+    │   ├── KeyMaterialRefused the peer's key, nonce or curve is unusable
+    │   ├── UnsafeUrl          a push address that must not be called
+    │   └── GatewayRefused     the gateway answered no: (code, call)
+    └── Transient              worth another try later: storage, network, 5xx
+        └── StorageFailed      Postgres, Mongo, Redis or the queue did not answer
+
+Messages never hold clinical data, tokens, keys or whole identifiers; a code is ABDM's where one exists
+(contract §1.11). HTTP statuses belong to ``entrypoints``.
+"""
+
+from datetime import timedelta
+
+
+class HipError(Exception):
+    """Root of everything this service raises on purpose."""
+
+
+class DomainError(HipError):
+    """An expected refusal. ``code`` is stable and ABDM's own where one exists."""
+
+    code: str = "ABDM-9999"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class InvalidValue(DomainError):
+    """A field holds something that cannot be accepted.
+
+    ``field`` is a dotted path into the input; ``expected`` says in words what would have been right. The offending
+    value is never part of the message, for it may be personal.
+    """
+
+    code = "ABDM-1006"
+
+    def __init__(self, field: str, expected: str, *, code: str | None = None) -> None:
+        super().__init__(f"{field}: expected {expected}", code=code)
+        self.field = field
+        self.expected = expected
+
+
+class NotFound(DomainError):
+    """Nothing is stored under this key for this HIP."""
+
+    code = "ABDM-1001"
+
+    def __init__(self, what: str, key: str, *, code: str | None = None) -> None:
+        super().__init__(f"{what} {key} is not known", code=code)
+        self.what = what
+        self.key = key
+
+
+class Conflict(DomainError):
+    """A unique key is taken by different content (for a callback: CB-04)."""
+
+    code = "ABDM-1064"
+
+
+class IllegalTransition(DomainError):
+    """A state machine was given an event that its state does not allow."""
+
+    def __init__(self, what: str, state: str, event: str) -> None:
+        super().__init__(f"a {what} in state {state} cannot take {event}")
+        self.what = what
+        self.state = state
+        self.event = event
+
+
+class LinkTokenRefused(DomainError):
+    """LINK-01: the token is expired or bound to another HIP, ABHA address or ABHA number."""
+
+    code = "ABDM-1026"
+
+
+class KeyMaterialRefused(DomainError):
+    """REL-14, REL-15: algorithm, curve, point, nonce or expiry of the requester's key material is unusable."""
+
+    code = "ABDM-1006"
+
+
+class UnsafeUrl(DomainError):
+    """PUSH-04: the dataPushUrl must not be called."""
+
+    code = "ABDM-1006"
+
+
+class GatewayRefused(DomainError):
+    """The gateway refused ``call`` with ``code`` (contract §1.10, §1.11). ``status`` is its HTTP status."""
+
+    def __init__(self, *, call: str, code: str, status: int, text: str = "") -> None:
+        super().__init__(f"{call} was refused with {code} (HTTP {status})", code=code)
+        self.call = call
+        self.status = status
+        self.text = text
+
+
+class Transient(HipError):
+    """Another try later may succeed. ``retry_after`` is the other side's wish, when it stated one."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.code = code
+
+
+class StorageFailed(Transient):
+    """A store or the queue did not answer, or broke off. The transaction is undone."""
