@@ -1,0 +1,22 @@
+"""A facility (HIP) this service answers for."""
+
+from dataclasses import dataclass
+
+from hip.domain.errors import InvalidValue
+from hip.domain.identifiers import HipId
+from hip.domain.patients import Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facility:
+    """A registered facility: the custodian of its visits. ``phone`` and ``email`` are as patients should see them."""
+
+    hip_id: HipId
+    name: str
+    phone: str | None = None
+    email: str | None = None
+    address: Address | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InvalidValue("facility.name", "a name")
