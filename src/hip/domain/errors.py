@@ -9,9 +9,12 @@
     │   ├── LinkTokenRefused   a link token does not fit what it is used for
     │   ├── KeyMaterialRefused the peer's key, nonce or curve is unusable
     │   ├── UnsafeUrl          a push address that must not be called
+    │   ├── PushRefused        the requester answered a push with a final no
+    │   ├── Unsealable         a sealed value does not open with our keys
     │   └── GatewayRefused     the gateway answered no: (code, call)
     └── Transient              worth another try later: storage, network, 5xx
-        └── StorageFailed      Postgres, Mongo, Redis or the queue did not answer
+        ├── StorageFailed      Postgres, Mongo, Redis or the queue did not answer
+        └── SessionRefused     the gateway refused our session token; it has been dropped
 
 Messages never hold clinical data, tokens, keys or whole identifiers; a code is ABDM's where one exists
 (contract §1.11). HTTP statuses belong to ``entrypoints``.
@@ -95,6 +98,18 @@ class UnsafeUrl(DomainError):
     code = "ABDM-1006"
 
 
+class PushRefused(DomainError):
+    """PUSH-06: the requester refused a page for good. ``status`` is its HTTP status."""
+
+    def __init__(self, *, status: int) -> None:
+        super().__init__(f"the requester refused the page with HTTP {status}")
+        self.status = status
+
+
+class Unsealable(DomainError):
+    """A value at rest does not open: unknown key, changed bytes, or another record's (DATA-01)."""
+
+
 class GatewayRefused(DomainError):
     """The gateway refused ``call`` with ``code`` (contract §1.10, §1.11). ``status`` is its HTTP status."""
 
@@ -116,3 +131,7 @@ class Transient(HipError):
 
 class StorageFailed(Transient):
     """A store or the queue did not answer, or broke off. The transaction is undone."""
+
+
+class SessionRefused(Transient):
+    """HTTP 401: the session token was dropped; one more try under a fresh REQUEST-ID is due (contract §1.5)."""

@@ -1,0 +1,278 @@
+"""What is said to the gateway and what the gateway says to us, in domain words.
+
+Adapters turn ``GatewayCall`` into HTTP (contract §2, strictly) and raw callbacks into ``GatewayEvent`` (tolerantly).
+``call.business_key`` names the thing a conversation is about; two calls of one flow with the same key are one
+exchange.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hip.domain.consents import ConsentArtefact, ConsentStatus
+from hip.domain.discovery import DiscoveryQuery
+from hip.domain.exchanges import Flow
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import (
+    AbhaAddress,
+    AbhaNumber,
+    CareContextReference,
+    ConsentId,
+    HipId,
+    PatientReference,
+    RequestId,
+    TransactionId,
+)
+from hip.domain.patients import Gender, IdentifierType
+from hip.domain.transfers import ContextStatus, HealthInformationRequest, TransferOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayError:
+    """The ``error`` member of an asynchronous message: an ABDM code and prose."""
+
+    code: str
+    message: str
+
+
+# --- what we say -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateToken:
+    """Contract §2.1."""
+
+    abha_address: AbhaAddress
+    abha_number: AbhaNumber | None
+    name: str = field(repr=False)
+    gender: Gender
+    birth_year: int
+
+    flow = Flow.GENERATE_TOKEN
+
+    @property
+    def business_key(self) -> str:
+        return str(self.abha_address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedContext:
+    """A care context as it is shown to the patient's app."""
+
+    reference: CareContextReference
+    display: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientEntry:
+    """One element of ``patient[]``: one per HI type, 1 to 20 contexts (contract §2.2)."""
+
+    patient_reference: PatientReference
+    display: str = field(repr=False)
+    hi_type: HiType
+    care_contexts: tuple[LinkedContext, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCareContexts:
+    """Contract §2.2. ``link_token`` goes into a header and nowhere else."""
+
+    abha_address: AbhaAddress
+    abha_number: AbhaNumber | None
+    link_token: str = field(repr=False)
+    entries: tuple[PatientEntry, ...]
+    key: str
+
+    flow = Flow.LINK_CARE_CONTEXT
+
+    @property
+    def business_key(self) -> str:
+        return self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextNotify:
+    """Contract §2.3."""
+
+    abha_address: AbhaAddress
+    patient_reference: PatientReference
+    care_context_reference: CareContextReference
+    hi_types: tuple[HiType, ...]
+    date: datetime
+    version: int
+
+    flow = Flow.CONTEXT_NOTIFY
+
+    @property
+    def business_key(self) -> str:
+        return f"{self.care_context_reference}|{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsNotify:
+    """Contract §2.4. ``key`` makes it once per patient and visit."""
+
+    phone: str = field(repr=False)
+    facility_name: str
+    key: str
+
+    flow = Flow.SMS_NOTIFY
+
+    @property
+    def business_key(self) -> str:
+        return self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDiscover:
+    """Contract §2.5: entries and identifiers, or an error."""
+
+    transaction_id: TransactionId
+    answers: RequestId
+    entries: tuple[PatientEntry, ...] = ()
+    matched_by: tuple[IdentifierType, ...] = ()
+    error: GatewayError | None = None
+
+    flow = Flow.ON_DISCOVER
+
+    @property
+    def business_key(self) -> str:
+        return str(self.transaction_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentOnNotify:
+    """Contract §2.9; sent for every status."""
+
+    consent_id: ConsentId
+    answers: RequestId
+    error: GatewayError | None = None
+
+    flow = Flow.CONSENT_ON_NOTIFY
+
+    @property
+    def business_key(self) -> str:
+        return f"{self.consent_id}|{self.answers}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthInformationOnRequest:
+    """Contract §2.10: ACKNOWLEDGED, or an error."""
+
+    transaction_id: TransactionId
+    answers: RequestId
+    error: GatewayError | None = None
+
+    flow = Flow.HEALTH_INFORMATION_ON_REQUEST
+
+    @property
+    def business_key(self) -> str:
+        return str(self.transaction_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthInformationNotify:
+    """Contract §2.12: the truthful account of a transfer."""
+
+    consent_id: ConsentId
+    transaction_id: TransactionId
+    done_at: datetime
+    outcome: TransferOutcome
+    statuses: tuple[ContextStatus, ...]
+
+    flow = Flow.HEALTH_INFORMATION_NOTIFY
+
+    @property
+    def business_key(self) -> str:
+        return str(self.transaction_id)
+
+
+GatewayCall = (
+    GenerateToken
+    | LinkCareContexts
+    | ContextNotify
+    | SmsNotify
+    | OnDiscover
+    | ConsentOnNotify
+    | HealthInformationOnRequest
+    | HealthInformationNotify
+)
+
+
+# --- what is said to us ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAnswered:
+    """on-generate-token; ``token`` is None exactly when ``error`` is set."""
+
+    answers: RequestId
+    token: str | None = field(repr=False)
+    error: GatewayError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkAnswered:
+    """on_carecontext: success is the absence of ``error``."""
+
+    answers: RequestId
+    error: GatewayError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyAnswered:
+    """on-notify of a context notify or of the SMS deep link, both spellings."""
+
+    answers: RequestId
+    error: GatewayError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryAsked:
+    query: DiscoveryQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentNotified:
+    """A consent notify of any status; the artefact is present for GRANTED only.
+
+    ``artefact_hash`` is the SHA-256 in hex of the canonical ``consentDetail``; ``signed`` tells whether a signature
+    came with it.
+    """
+
+    consent_id: ConsentId
+    status: ConsentStatus
+    artefact: ConsentArtefact | None
+    artefact_hash: str | None
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthInformationAsked:
+    transaction_id: TransactionId
+    consent_id: ConsentId
+    request: HealthInformationRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrecognised:
+    """Authenticated, stored and acknowledged, but no flow listens on its path (contract §1.8)."""
+
+
+GatewayEvent = (
+    TokenAnswered
+    | LinkAnswered
+    | NotifyAnswered
+    | DiscoveryAsked
+    | ConsentNotified
+    | HealthInformationAsked
+    | Unrecognised
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The envelope of an event: for whom, under which REQUEST-ID (the id our answer must name)."""
+
+    hip_id: HipId
+    request_id: RequestId
+    received_at: datetime

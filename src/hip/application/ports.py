@@ -1,0 +1,171 @@
+"""The edges of the application, worded for the domain. What a transaction can reach is in ``storage``.
+
+Every method that meets the outside raises Transient when another try may succeed, and a DomainError when it may not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from hip.application.messages import GatewayCall, GatewayEvent
+from hip.application.storage import OutboxRow
+from hip.domain.bundles import Bundle, BundleKey, ValidationReport
+from hip.domain.facilities import Facility
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import AbhaAddress, HipId, RequestId, TransactionId
+from hip.domain.key_material import KeyMaterial, SealedPage
+from hip.domain.links import CareContext, LinkToken
+from hip.domain.patients import Patient
+from hip.domain.visits import VisitRecord
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime:
+        """Now, in UTC, aware."""
+
+
+class Ids(Protocol):
+    def __call__(self) -> str:
+        """A fresh lower-case UUID v4; never the same twice (contract §1.2)."""
+
+
+class Gateway(Protocol):
+    async def send(self, call: GatewayCall, *, hip_id: HipId, request_id: RequestId, now: datetime) -> int:
+        """Make one HTTP call under this REQUEST-ID and return its 2xx status (any 2xx, contract §1.8).
+
+        The adapter keeps the session token; on 401 it drops it and raises SessionRefused, and the caller tries once
+        more under a fresh REQUEST-ID. Raises GatewayRefused (code, call) for a refusal, Transient for 408, 429, 5xx
+        and network failures, with ``retry_after`` where the gateway stated it.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedPage:
+    """One page as it goes to the requester (contract §2.11). Checksums are of the plaintexts, in entry order."""
+
+    transaction_id: TransactionId
+    number: int
+    page_count: int
+    references: tuple[str, ...]
+    checksums: tuple[str, ...]
+    sealed: SealedPage = field(repr=False)
+
+
+class Pusher(Protocol):
+    def check(self, url: str) -> None:
+        """Raises UnsafeUrl for an address that may never be called, as far as its text shows (PUSH-04)."""
+
+    async def push(self, page: PushedPage, *, url: str, hiu_id: str | None) -> int:
+        """POST one page to ``url``, verbatim, without any token of ours (PUSH-03). Returns the 2xx status.
+
+        Raises PushRefused for an answer that will not change, UnsafeUrl, and Transient otherwise.
+        """
+
+
+class Bundles(Protocol):
+    """The document store: collection ``Amrit_Resource``. It alone holds bundle bytes."""
+
+    async def put(self, bundle: Bundle) -> None:
+        """Store or replace by (key, version), durably (majority, journalled). At most 16 MiB."""
+
+    async def get(self, key: BundleKey, version: int) -> bytes | None:
+        """The exact bytes that were put, or None."""
+
+
+class Projections(Protocol):
+    """AMRIT's three other collections, written from Postgres rows under the same keys; repeats change nothing."""
+
+    async def put_gateway_response(
+        self, hip_id: HipId, request_id: RequestId, *, path: str, sealed_body: bytes | None, now: datetime
+    ) -> None:
+        """``NDHMResponse``: a callback's raw body, sealed."""
+
+    async def put_link_token(
+        self,
+        hip_id: HipId,
+        request_id: RequestId,
+        *,
+        abha_address: AbhaAddress,
+        sealed_token: bytes | None,
+        error_code: str | None,
+        now: datetime,
+    ) -> None:
+        """``GenerateLinkTokenResponse``."""
+
+    async def put_patient_contexts(self, hip_id: HipId, patient: Patient, contexts: Sequence[CareContext]) -> None:
+        """``PatientCareContexts``: one document per patient with every care context linked so far."""
+
+    async def patient_contexts(self, hip_id: HipId, reference: str) -> Mapping[str, object] | None:
+        """The stored document, for tests and operators."""
+
+
+class TokenCache(Protocol):
+    """Link tokens by (HIP, ABHA address) in front of Postgres. Losing it loses nothing."""
+
+    async def get(self, hip_id: HipId, abha_address: AbhaAddress, *, now: datetime) -> LinkToken | None: ...
+    async def put(self, token: LinkToken, *, now: datetime) -> None:
+        """Kept sealed, and gone when the token expires."""
+
+    async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None: ...
+
+
+class JobQueue(Protocol):
+    async def enqueue(self, rows: Sequence[OutboxRow]) -> None:
+        """Wake a worker for leased rows of one topic. Ids and attempts only; the same batch twice is one job."""
+
+
+class Composer(Protocol):
+    def compose(self, record: VisitRecord, hi_type: HiType, *, facility: Facility, version: int = 1) -> bytes:
+        """One FHIR document bundle as canonical UTF-8 JSON; the same record gives the same bytes."""
+
+
+class Validator(Protocol):
+    def validate(self, content: bytes) -> ValidationReport:
+        """Every issue of the bundle; never raises for bad content."""
+
+
+class Sealer(Protocol):
+    def check(self, peer: KeyMaterial) -> None:
+        """Raises KeyMaterialRefused unless point and nonce are usable (REL-14)."""
+
+    def seal(self, plaintexts: Sequence[bytes], *, peer: KeyMaterial, expires_at: datetime) -> SealedPage:
+        """Encrypt for ``peer`` under a fresh key pair and nonce (PUSH-01). Raises KeyMaterialRefused."""
+
+
+class KeyVault(Protocol):
+    """Seals what rests. ``context`` (tenant and record id) is authenticated, so a value fits only where it was put."""
+
+    def seal(self, plaintext: bytes, *, context: str) -> bytes: ...
+    def unseal(self, sealed: bytes, *, context: str) -> bytes:
+        """Raises Unsealable when the key is unknown, or value or context was changed."""
+
+
+class VisitRecords(Protocol):
+    """The JSON form of a visit record."""
+
+    def read(self, content: bytes) -> VisitRecord:
+        """Raises InvalidValue naming the field."""
+
+    def write(self, record: VisitRecord) -> bytes:
+        """Canonical bytes: equal records, equal bytes."""
+
+
+class CallbackReader(Protocol):
+    def read(self, path: str, body: bytes) -> GatewayEvent:
+        """A stored callback in domain words, tolerant of every variant of the contract.
+
+        Raises InvalidValue naming the field when what the flow needs is missing.
+        """
+
+
+class NameLikeness(Protocol):
+    def __call__(self, one: str, other: str) -> float:
+        """0 to 1; whatever their order, case, initials and honorifics."""
+
+
+class Facilities(Protocol):
+    """The HIPs of this deployment: tenants, each with its own name."""
+
+    def find(self, hip_id: str) -> Facility | None: ...
+    def all(self) -> Sequence[Facility]: ...

@@ -1,0 +1,326 @@
+"""What one transaction can reach. The docstrings are the contract; tests/contract runs it on every adapter.
+
+Every collection is keyed by HIP first: no method reads or writes across HIPs unless it says so. ``lock`` reads a row
+and keeps others from it until the unit ends. Methods raise StorageFailed when the store does not answer, Conflict
+when a unique key is taken by other content.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from hip.domain.audit import AuditEntry
+from hip.domain.bundles import BundleKey, BundleRecord
+from hip.domain.callbacks import Callback, CallbackId
+from hip.domain.consents import Consent
+from hip.domain.discovery import DiscoveryRequest, PatientIdentifiers
+from hip.domain.exchanges import Exchange, ExchangeId, Flow
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import (
+    AbhaAddress,
+    CareContextReference,
+    ConsentId,
+    HipId,
+    LinkReference,
+    PatientReference,
+    RequestId,
+    TransactionId,
+    VisitCode,
+)
+from hip.domain.links import CareContext, LinkRequest, LinkToken
+from hip.domain.patients import Patient
+from hip.domain.transfers import Page, Transfer, TransferOutcome, TransferState
+from hip.domain.triggers import Trigger
+from hip.domain.visits import VisitRecord
+
+
+class Topic(StrEnum):
+    """What an outbox row asks a worker to do; the key names the thing it is done to."""
+
+    CALLBACK = "callback"
+    TRANSFER = "transfer"
+    LINK = "link"
+    SMS = "sms"
+    BUNDLE = "bundle"
+    PROJECTION = "projection"
+
+    @property
+    def priority(self) -> int:
+        """Smaller goes first: callbacks and transfers before links, links before bundles."""
+        return list(Topic).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A leased piece of work. ``attempt`` counts leases, from 1; a row whose lease ran out comes back with the next."""
+
+    id: int
+    hip_id: HipId
+    topic: Topic
+    key: str
+    attempt: int
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A visit as stored. ``source`` is the record's canonical JSON, ``digest`` its SHA-256 in hex.
+
+    ``version`` grows by one whenever the source changes.
+    """
+
+    record: VisitRecord
+    source: bytes
+    digest: str
+    version: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What a list asks for: newest first, of one HIP or (for the operator's command line) of all."""
+
+    hip_id: HipId | None = None
+    since: datetime | None = None
+    limit: int = 100
+
+
+class Outbox(Protocol):
+    """Work that commits with the change that causes it. State: ready → leased → done | dead."""
+
+    async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
+        """A new ready row; it may be leased from ``run_at`` (UTC) on."""
+
+    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
+        """Take due rows of every HIP (ready, or leased with a lease that ran out), by priority, then oldest first.
+
+        Two relays never get the same row (SKIP LOCKED).
+        """
+
+    async def current(self, row_id: int, attempt: int) -> OutboxRow | None:
+        """The row, if this attempt still holds its lease; None once it is done, dead or leased again."""
+
+    async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
+        """A heartbeat: the leases of these rows, as far as still held, last until then."""
+
+    async def done(self, row_id: int, attempt: int) -> bool:
+        """False when this attempt no longer holds the lease; nothing changes then."""
+
+    async def defer(self, row_id: int, attempt: int, *, run_at: datetime) -> bool:
+        """Give the row back, to be leased again from ``run_at`` on. False as for ``done``."""
+
+    async def bury(self, row_id: int, attempt: int) -> bool:
+        """The dead letter. False as for ``done``."""
+
+    async def waiting(self) -> int:
+        """Rows of every HIP that are ready or leased."""
+
+
+class Callbacks(Protocol):
+    async def add(self, callback: Callback) -> bool:
+        """Store a delivery. False for a repeat with the same body hash; Conflict for another body (CB-04)."""
+
+    async def get(self, callback_id: CallbackId) -> Callback | None: ...
+    async def save(self, callback: Callback) -> None:
+        """Write state, error, runs and finish time, and the sealed body (None cuts it out, RET-01)."""
+
+    async def list(self, listing: Listing) -> Sequence[Callback]: ...
+
+
+class Exchanges(Protocol):
+    async def save(self, exchange: Exchange) -> None:
+        """Insert or replace the exchange and its attempts. Conflict when a REQUEST-ID is another exchange's."""
+
+    async def get(self, exchange_id: ExchangeId) -> Exchange | None: ...
+    async def lock_by_request_id(self, hip_id: HipId, request_id: RequestId) -> Exchange | None: ...
+    async def lock_latest(self, hip_id: HipId, flow: Flow, business_key: str) -> Exchange | None:
+        """The newest exchange of a flow about one thing. Serialises callers also while there is none yet."""
+
+    async def lapsed(self, *, now: datetime, limit: int) -> Sequence[Exchange]:
+        """Locked exchanges of every HIP that are sent or accepted and whose answer is overdue, oldest first."""
+
+    async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
+        """How many attempts were sent since then (LINK-02)."""
+
+    async def list(self, listing: Listing) -> Sequence[Exchange]: ...
+
+
+class LinkTokens(Protocol):
+    """Table ``generate_token_response``; token values are sealed at rest."""
+
+    async def put(self, token: LinkToken, *, request_id: RequestId, now: datetime) -> None: ...
+    async def put_refusal(
+        self, hip_id: HipId, abha_address: AbhaAddress, code: str, *, request_id: RequestId, now: datetime
+    ) -> None: ...
+    async def current(self, hip_id: HipId, abha_address: AbhaAddress, *, now: datetime) -> LinkToken | None:
+        """The newest token that has not expired and was not dropped."""
+
+    async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None:
+        """Forget the values of all its tokens, e.g. after ABDM-1026, 1038, 1062, 1063."""
+
+
+class LinkRequests(Protocol):
+    """Table ``initiated_link_request``."""
+
+    async def save(self, request: LinkRequest) -> None:
+        """Insert or replace by (hip_id, reference)."""
+
+    async def lock_by_visit(self, hip_id: HipId, visit_code: VisitCode) -> LinkRequest | None:
+        """The newest request of the visit."""
+
+    async def by_reference(self, hip_id: HipId, reference: LinkReference) -> LinkRequest | None: ...
+    async def by_request_id(self, hip_id: HipId, request_id: RequestId) -> Sequence[LinkRequest]:
+        """Every visit that went out in that call."""
+
+    async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]: ...
+    async def list(self, listing: Listing) -> Sequence[LinkRequest]: ...
+
+
+class CareContexts(Protocol):
+    """Table ``care_context``."""
+
+    async def save(self, context: CareContext) -> None:
+        """Insert or replace by (hip_id, reference)."""
+
+    async def lock(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None: ...
+    async def get(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None: ...
+    async def unlinked(
+        self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
+    ) -> Sequence[CareContext]:
+        """Contexts that are linked to nobody, newest first, so many that each HI type has its ``per_hi_type``."""
+
+    async def of_patient(self, hip_id: HipId, patient_reference: PatientReference) -> Sequence[CareContext]: ...
+    async def list(self, listing: Listing) -> Sequence[CareContext]: ...
+
+
+class Patients(Protocol):
+    async def save(self, patient: Patient, *, hip_id: HipId) -> None:
+        """Insert or replace by (hip_id, reference)."""
+
+    async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None: ...
+    async def candidates(self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int) -> Sequence[Patient]:
+        """Patients who share a verified ABHA address, ABHA number or mobile; never by MR alone."""
+
+
+class Visits(Protocol):
+    async def save(self, visit: Visit) -> None:
+        """Insert or replace by (hip_id, visit_code). The source is sealed at rest."""
+
+    async def lock(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None: ...
+    async def get(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None: ...
+    async def list(self, listing: Listing) -> Sequence[Visit]: ...
+
+
+class Triggers(Protocol):
+    """Table ``ndhm_trigger_visit_data``."""
+
+    async def save(self, trigger: Trigger) -> None: ...
+    async def get(self, hip_id: HipId, visit_code: VisitCode) -> Trigger | None: ...
+
+
+class BundleRecords(Protocol):
+    async def add(self, record: BundleRecord) -> None:
+        """Insert, or replace the same version."""
+
+    async def of_visit(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
+        """The newest version of each HI type, valid or not."""
+
+    async def servable(self, key: BundleKey) -> BundleRecord | None:
+        """The newest valid version: the last good one stays servable when a rebuild is invalid."""
+
+    async def servable_types(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[HiType]: ...
+    async def list(self, listing: Listing) -> Sequence[BundleRecord]: ...
+
+
+class Discoveries(Protocol):
+    """Table ``discovery_request``."""
+
+    async def add(self, request: DiscoveryRequest) -> bool:
+        """False when the transaction is already written down."""
+
+    async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
+
+
+class Consents(Protocol):
+    async def save(self, consent: Consent) -> None:
+        """Insert or replace by (hip_id, consent_id). A None artefact removes the stored one (RET-01)."""
+
+    async def lock(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None: ...
+    async def get(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None: ...
+    async def list(self, listing: Listing) -> Sequence[Consent]: ...
+
+
+class Transfers(Protocol):
+    """Table ``data_flow_request``; its pages in ``pages``."""
+
+    async def add(self, transfer: Transfer) -> bool:
+        """False when the transaction id is known for this HIP (REL-16)."""
+
+    async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> Transfer | None: ...
+    async def get(self, hip_id: HipId, transaction_id: TransactionId) -> Transfer | None: ...
+    async def save(self, transfer: Transfer) -> None: ...
+    async def open_of_consent(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[Transfer]:
+        """Transfers of the consent that are neither done nor dead, oldest first."""
+
+    async def list(
+        self, listing: Listing, *, state: TransferState | None = None, outcome: TransferOutcome | None = None
+    ) -> Sequence[Transfer]: ...
+    async def add_pages(self, pages: Sequence[Page]) -> None:
+        """Insert pages; those that exist stay as they are."""
+
+    async def lock_page(self, hip_id: HipId, transaction_id: TransactionId, number: int) -> Page | None: ...
+    async def save_page(self, page: Page) -> None: ...
+    async def pending_pages(self, hip_id: HipId, transaction_id: TransactionId, *, limit: int) -> Sequence[Page]:
+        """Pages still to be pushed, by number."""
+
+    async def pages(self, hip_id: HipId, transaction_id: TransactionId) -> Sequence[Page]:
+        """All pages, by number."""
+
+
+class Audit(Protocol):
+    async def append(self, entry: AuditEntry) -> None: ...
+    async def list(self, listing: Listing) -> Sequence[AuditEntry]: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving the block without ``commit`` undoes everything."""
+
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def callbacks(self) -> Callbacks: ...
+    @property
+    def exchanges(self) -> Exchanges: ...
+    @property
+    def link_tokens(self) -> LinkTokens: ...
+    @property
+    def link_requests(self) -> LinkRequests: ...
+    @property
+    def care_contexts(self) -> CareContexts: ...
+    @property
+    def patients(self) -> Patients: ...
+    @property
+    def visits(self) -> Visits: ...
+    @property
+    def triggers(self) -> Triggers: ...
+    @property
+    def bundles(self) -> BundleRecords: ...
+    @property
+    def discoveries(self) -> Discoveries: ...
+    @property
+    def consents(self) -> Consents: ...
+    @property
+    def transfers(self) -> Transfers: ...
+    @property
+    def audit(self) -> Audit: ...
+    async def commit(self) -> None:
+        """Make it lasting. May be called once."""
+
+
+class Units(Protocol):
+    """Opens units of work. Never open one inside another, never hold one across HTTP (style.md §5)."""
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
