@@ -77,6 +77,13 @@ def within(number: Decimal, low: str, high: str, *, field: str) -> Decimal:
     return number
 
 
+def plain(number: Decimal) -> Decimal:
+    """Equal numbers in one spelling: no trailing zeros, no exponent (5.10 is 5.1, 1E+2 is 100)."""
+    short = number.normalize()
+    exponent = short.as_tuple().exponent
+    return short.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else short
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Recorded:
     """Anything written down at a visit: every text in it is checked, and its repr says only what kind it is."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hip.domain.errors import InvalidValue
+from hip.domain.clinical import checked_text
 from hip.domain.identifiers import HipId
 from hip.domain.patients import Address
 
@@ -18,5 +18,4 @@ class Facility:
     address: Address | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.strip():
-            raise InvalidValue("facility.name", "a name")
+        checked_text(self.name, field="facility.name")

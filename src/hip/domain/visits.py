@@ -129,6 +129,9 @@ class VisitRecord:
             checked_text(self.notes, field="notes")
         if sum(len(each.data) for each in self.attachments) > MAX_VISIT_BYTES:
             raise InvalidValue("documents", f"files of at most {MAX_VISIT_BYTES // 1024 // 1024} MiB in all")
+        for hi_type in _ONE_DOCUMENT:
+            if len(self.documents_of(hi_type)) > 1:
+                raise InvalidValue("documents", f"at most one document that belongs to {hi_type}")
         for index, hi_type in enumerate(self.hi_types):
             if hi_type in self.hi_types[:index]:
                 raise InvalidValue(f"hiTypes[{index}]", "each HI type once")
@@ -192,7 +195,7 @@ class VisitRecord:
             case HiType.PRESCRIPTION:
                 return bool(self.medications or self.documents_of(hi_type))
             case HiType.DIAGNOSTIC_REPORT:
-                return bool(self.lab_reports or self.imaging_reports)
+                return bool(self.lab_reports or self.imaging_reports or self.documents_of(hi_type))
             case HiType.IMMUNIZATION_RECORD:
                 return bool(self.immunizations or self.immunizations_due or self.documents_of(hi_type))
             case HiType.HEALTH_DOCUMENT_RECORD:
@@ -226,6 +229,8 @@ class VisitRecord:
         )
 
 
+# The guide's sections of these two have one place for a document (profiles.md §2).
+_ONE_DOCUMENT = (HiType.PRESCRIPTION, HiType.DIAGNOSTIC_REPORT)
 _NEEDS: dict[HiType, str] = {
     HiType.OP_CONSULTATION: "complaints, diagnoses, vitals or other findings",
     HiType.PRESCRIPTION: "medications",
