@@ -171,19 +171,20 @@ class HealthInformationOnRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthInformationNotify:
-    """Contract §2.12: the truthful account of a transfer."""
+    """Contract §2.12: the truthful account of a transfer; ``tries`` counts an operator's retries before it."""
 
     consent_id: ConsentId
     transaction_id: TransactionId
     done_at: datetime
     outcome: TransferOutcome
     statuses: tuple[ContextStatus, ...]
+    tries: int = 0
 
     flow = Flow.HEALTH_INFORMATION_NOTIFY
 
     @property
     def business_key(self) -> str:
-        return str(self.transaction_id)
+        return f"{self.transaction_id}|{self.tries}"
 
 
 GatewayCall = (

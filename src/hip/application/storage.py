@@ -88,6 +88,18 @@ class Listing:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAnswer:
+    """A row of ``generate_token_response``: the token (None once dropped or when refused) or the error code."""
+
+    hip_id: HipId
+    request_id: RequestId
+    abha_address: AbhaAddress
+    token: LinkToken | None
+    error_code: str | None
+    created_at: datetime
+
+
 class Outbox(Protocol):
     """Work that commits with the change that causes it. State: ready → leased → done | dead."""
 
@@ -123,7 +135,7 @@ class Callbacks(Protocol):
     async def add(self, callback: Callback) -> bool:
         """Store a delivery. False for a repeat with the same body hash; Conflict for another body (CB-04)."""
 
-    async def get(self, callback_id: CallbackId) -> Callback | None: ...
+    async def get(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None: ...
     async def save(self, callback: Callback) -> None:
         """Write state, error, runs and finish time, and the sealed body (None cuts it out, RET-01)."""
 
@@ -134,7 +146,7 @@ class Exchanges(Protocol):
     async def save(self, exchange: Exchange) -> None:
         """Insert or replace the exchange and its attempts. Conflict when a REQUEST-ID is another exchange's."""
 
-    async def get(self, exchange_id: ExchangeId) -> Exchange | None: ...
+    async def get(self, hip_id: HipId, exchange_id: ExchangeId) -> Exchange | None: ...
     async def lock_by_request_id(self, hip_id: HipId, request_id: RequestId) -> Exchange | None: ...
     async def lock_latest(self, hip_id: HipId, flow: Flow, business_key: str) -> Exchange | None:
         """The newest exchange of a flow about one thing. Serialises callers also while there is none yet."""
@@ -157,6 +169,9 @@ class LinkTokens(Protocol):
     ) -> None: ...
     async def current(self, hip_id: HipId, abha_address: AbhaAddress, *, now: datetime) -> LinkToken | None:
         """The newest token that has not expired and was not dropped."""
+
+    async def answer(self, hip_id: HipId, request_id: RequestId) -> TokenAnswer | None:
+        """What the gateway answered to one request."""
 
     async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None:
         """Forget the values of all its tokens, e.g. after ABDM-1026, 1038, 1062, 1063."""

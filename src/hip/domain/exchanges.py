@@ -36,6 +36,18 @@ class Flow(StrEnum):
         """True for what a person feels or what is counted: never repeated by itself after a crash hid its fate."""
         return self in (Flow.GENERATE_TOKEN, Flow.SMS_NOTIFY)
 
+    def already_done(self, code: str) -> bool:
+        """True for the codes by which the gateway says that a repeat of this call changes nothing (contract §1.11)."""
+        return code in _DUPLICATES.get(self, frozenset())
+
+
+_DUPLICATES: dict[Flow, frozenset[str]] = {
+    Flow.LINK_CARE_CONTEXT: frozenset({"ABDM-1056"}),
+    Flow.ON_DISCOVER: frozenset({"ABDM-1106"}),
+    Flow.ON_INIT: frozenset({"ABDM-1107"}),
+    Flow.ON_CONFIRM: frozenset({"ABDM-1108"}),
+    Flow.HEALTH_INFORMATION_ON_REQUEST: frozenset({"ABDM-1113"}),
+}
 
 _ANSWERED_BY_CALLBACK = frozenset({Flow.GENERATE_TOKEN, Flow.LINK_CARE_CONTEXT, Flow.CONTEXT_NOTIFY, Flow.SMS_NOTIFY})
 
@@ -120,6 +132,10 @@ class Exchange:
     def settled(self) -> bool:
         """True when nothing more is awaited."""
         return self.outcome in (Outcome.ANSWERED, Outcome.REFUSED, Outcome.UNANSWERED) or self.succeeded
+
+    def overdue(self, now: datetime) -> bool:
+        """True when the callback should have come by now."""
+        return self.answer_due is not None and now >= self.answer_due
 
     def again(self, request_id: RequestId, *, now: datetime, answer_due: datetime | None) -> Self:
         """Another attempt under a fresh REQUEST-ID. Raises IllegalTransition once the exchange has succeeded."""

@@ -1,12 +1,12 @@
 """The patient as the hospital knows them, and the identifiers others may know them by."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import Self
 
 from hip.domain.errors import InvalidValue
-from hip.domain.identifiers import AbhaAddress, AbhaNumber, PatientReference
+from hip.domain.identifiers import AbhaAddress, AbhaNumber, PatientReference, display
 
 
 class Gender(StrEnum):
@@ -106,3 +106,17 @@ class Patient:
     def linkable(self) -> bool:
         """True when HIP-initiated linking is possible: it starts from an ABHA address (contract §2.1)."""
         return self.abha_address is not None
+
+    def keeping_abha_of(self, earlier: "Patient | None") -> "Patient":
+        """A later visit that does not state the ABHA must not unlearn it; a different one replaces it."""
+        if earlier is None or self.abha_address is not None or self.abha_number is not None:
+            return self
+        return replace(self, abha_address=earlier.abha_address, abha_number=earlier.abha_number)
+
+    @property
+    def display(self) -> str:
+        """The name if the gateway's pattern P3 can carry it, else the neutral word ``Patient``."""
+        try:
+            return display(self.name.strip(), field="patient.name")
+        except InvalidValue:
+            return "Patient"

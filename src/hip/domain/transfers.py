@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -11,9 +11,6 @@ from hip.domain.errors import IllegalTransition
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, HipId, RequestId, TransactionId, VisitCode
 from hip.domain.key_material import KeyMaterial
-
-DEADLINE = timedelta(minutes=20)
-"""PUSH-07: everything, the notify included, ends within 20 minutes of the request."""
 
 
 class TransferState(StrEnum):
@@ -135,7 +132,7 @@ class Transfer:
     """State and books of one transfer. ``request_id`` is the callback's, to be named in our on-request.
 
     ``refusal`` is the ABDM code of a request that the consent does not allow. ``done_at`` is fixed when the outcome
-    is, so that every repeat of the notify says the same. Times are UTC.
+    is, so that every repeat of the notify says the same. ``retries`` counts an operator's. Times are UTC.
     """
 
     hip_id: HipId
@@ -153,6 +150,7 @@ class Transfer:
     refusal: str | None = None
     reason: str | None = None
     attempts: int = 0
+    retries: int = 0
     done_at: datetime | None = None
     notified_at: datetime | None = None
 
@@ -224,15 +222,17 @@ class Transfer:
             raise IllegalTransition("transfer", self.state, "an attempt")
         return replace(self, attempts=self.attempts + 1, updated_at=now)
 
-    def retry(self, *, now: datetime) -> Self:
-        """An operator's retry of a dead or failed transfer: back to the step it had reached, with a new deadline.
+    def retry(self, *, now: datetime, deadline: datetime) -> Self:
+        """An operator's retry of a dead or failed transfer: back to the step it had reached.
 
-        A transfer whose notify was accepted as TRANSFERRED is over. Raises IllegalTransition.
+        Raises IllegalTransition for one that is running, that was TRANSFERRED, or whose request was refused: the
+        requester has been told no and asks anew under another transaction.
         """
         failed = self.state is TransferState.DONE and self.outcome is TransferOutcome.FAILED
-        if self.state is not TransferState.DEAD and not failed:
+        dead = self.state is TransferState.DEAD
+        if not (dead or failed) or self.refusal is not None:
             raise IllegalTransition("transfer", self.state, "a retry")
-        if self.state is TransferState.DEAD and self.outcome is not None:
+        if dead and self.outcome is not None:
             step = TransferState.NOTIFYING
         elif self.acknowledged_at is None:
             step = TransferState.REQUESTED
@@ -247,10 +247,10 @@ class Transfer:
             outcome=self.outcome if kept else None,
             done_at=self.done_at if kept else None,
             reason=self.reason if kept else None,
-            refusal=self.refusal if kept else None,
             notified_at=None,
             attempts=0,
-            deadline=now + DEADLINE,
+            retries=self.retries + 1,
+            deadline=deadline,
             updated_at=now,
         )
 

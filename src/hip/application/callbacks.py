@@ -1,0 +1,191 @@
+"""Flow: a callback is stored before anything reads it, acknowledged, and worked on later (CB-04, CB-06)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hip.application.consents import ReceiveConsent
+from hip.application.discovery import AnswerDiscovery
+from hip.application.link_results import AcceptLinkResult, AcceptNotify
+from hip.application.link_tokens import AcceptToken
+from hip.application.messages import (
+    ConsentNotified,
+    Delivery,
+    DiscoveryAsked,
+    GatewayEvent,
+    HealthInformationAsked,
+    LinkAnswered,
+    NotifyAnswered,
+    TokenAnswered,
+    Unrecognised,
+)
+from hip.application.ports import CallbackReader, Clock, Ids, KeyVault
+from hip.application.requests import ReceiveHealthInformationRequest
+from hip.application.storage import Topic, Units
+from hip.domain.callbacks import Callback, CallbackId, CallbackState
+from hip.domain.errors import DomainError, NotFound
+from hip.domain.identifiers import HipId, RequestId
+
+
+def seal_context(hip_id: HipId, callback_id: CallbackId) -> str:
+    """What a stored raw body is bound to: it opens for its own row only."""
+    return f"callbacks/{hip_id}/{callback_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedCallback:
+    """One HTTP delivery as the edge saw it. ``headers`` are names and value lengths; ``late`` as in Callback."""
+
+    hip_id: HipId
+    path: str
+    request_id: RequestId
+    body: bytes
+    headers: tuple[tuple[str, int], ...]
+    verified: bool
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveCallback:
+    """The inbox: one transaction writes the callback and its outbox row; then, and only then, 202."""
+
+    units: Units
+    vault: KeyVault
+    clock: Clock
+    ids: Ids
+
+    async def __call__(self, received: ReceivedCallback) -> bool:
+        """False for a repeat. Raises Conflict for the same id with another body, StorageFailed (answer 503)."""
+        now = self.clock()
+        callback_id = CallbackId(self.ids())
+        callback = Callback(
+            id=callback_id,
+            hip_id=received.hip_id,
+            path=received.path,
+            request_id=received.request_id,
+            received_at=now,
+            body_hash=hashlib.sha256(received.body).hexdigest(),
+            sealed_body=self.vault.seal(received.body, context=seal_context(received.hip_id, callback_id)),
+            headers=received.headers,
+            verified=received.verified,
+            late=received.late,
+        )
+        async with self.units() as uow:
+            if not await uow.callbacks.add(callback):
+                return False
+            await uow.outbox.add(received.hip_id, Topic.CALLBACK, callback_id, run_at=now)
+            await uow.commit()
+        return True
+
+    async def reject(self, received: ReceivedCallback, error: str) -> None:
+        """Keep a hash of what was refused at the edge, so that a missing callback can be explained."""
+        now = self.clock()
+        async with self.units() as uow:
+            await uow.callbacks.add(
+                Callback(
+                    id=CallbackId(self.ids()),
+                    hip_id=received.hip_id,
+                    path=received.path,
+                    # Refused deliveries may lack an id or repeat one: theirs is made unique by our own.
+                    request_id=RequestId(f"rejected-{self.ids()}"),
+                    received_at=now,
+                    body_hash=hashlib.sha256(received.body).hexdigest(),
+                    sealed_body=None,
+                    headers=received.headers,
+                    verified=received.verified,
+                    state=CallbackState.REJECTED,
+                    finished_at=now,
+                    error=error,
+                )
+            )
+            await uow.commit()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessCallback:
+    """The worker's side: open, read, and hand to the one flow that listens."""
+
+    units: Units
+    vault: KeyVault
+    reader: CallbackReader
+    accept_token: AcceptToken
+    accept_link_result: AcceptLinkResult
+    accept_notify: AcceptNotify
+    answer_discovery: AnswerDiscovery
+    receive_consent: ReceiveConsent
+    receive_request: ReceiveHealthInformationRequest
+    clock: Clock
+
+    async def __call__(self, hip_id: HipId, key: str) -> None:
+        """Run callback ``key``. What its flow refuses is kept on the row as an error; Transient is raised."""
+        async with self.units() as uow:
+            callback = await uow.callbacks.get(hip_id, CallbackId(key))
+        if callback is None:
+            raise NotFound("callback", key)
+        if callback.sealed_body is None:
+            return
+        body = self.vault.unseal(callback.sealed_body, context=seal_context(hip_id, callback.id))
+        try:
+            event = self.reader.read(callback.path, body)
+            await self._hand_over(event, callback)
+        except DomainError as refusal:
+            await self._finish(callback.failed(f"{refusal.code} {refusal}", now=self.clock()))
+            return
+        now = self.clock()
+        ended = callback.unknown(now=now) if isinstance(event, Unrecognised) else callback.done(now=now)
+        await self._finish(ended)
+
+    async def _hand_over(self, event: GatewayEvent, callback: Callback) -> None:
+        delivery = Delivery(hip_id=callback.hip_id, request_id=callback.request_id, received_at=callback.received_at)
+        match event:
+            case TokenAnswered():
+                await self.accept_token(delivery, event)
+            case LinkAnswered():
+                await self.accept_link_result(delivery, event)
+            case NotifyAnswered():
+                await self.accept_notify(delivery, event)
+            case DiscoveryAsked():
+                await self.answer_discovery(delivery, event)
+            case ConsentNotified():
+                await self.receive_consent(delivery, event)
+            case HealthInformationAsked():
+                await self.receive_request(delivery, event)
+            case Unrecognised():
+                pass
+
+    async def _finish(self, callback: Callback) -> None:
+        async with self.units() as uow:
+            await uow.callbacks.save(callback)
+            await uow.outbox.add(callback.hip_id, Topic.PROJECTION, f"callback|{callback.id}", run_at=self.clock())
+            await uow.commit()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayCallback:
+    """An operator runs a stored callback again; every flow is safe to repeat."""
+
+    units: Units
+    clock: Clock
+
+    async def __call__(self, hip_id: HipId, callback_id: CallbackId) -> Callback:
+        """Raises NotFound, and DomainError when only the hash was kept."""
+        async with self.units() as uow:
+            callback = await uow.callbacks.get(hip_id, callback_id)
+            if callback is None:
+                raise NotFound("callback", callback_id)
+            if callback.sealed_body is None:
+                raise DomainError("only the hash of this callback was kept: it cannot be run again")
+            await uow.outbox.add(hip_id, Topic.CALLBACK, callback_id, run_at=self.clock())
+            await uow.commit()
+        return callback
+
+
+def header_lengths(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, int], ...]:
+    """Names in lower case with the length of each value: enough to explain, nothing to leak (CB-06)."""
+    return tuple((name.lower(), len(value)) for name, value in headers)
+
+
+def is_late(timestamp: datetime | None, *, now: datetime, skew_seconds: int = 600) -> bool:
+    """CB-04: a TIMESTAMP that is missing, unreadable or more than ten minutes off."""
+    return timestamp is None or abs((now - timestamp).total_seconds()) > skew_seconds

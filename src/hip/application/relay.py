@@ -1,0 +1,66 @@
+"""The relay: due outbox rows → jobs, at least once; and the sweep of conversations nobody answered."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from hip.application.ports import Clock, JobQueue
+from hip.application.storage import OutboxRow, Topic, Units
+from hip.application.waits import Waits
+from hip.domain.exchanges import Flow
+from hip.domain.identifiers import HipId, VisitCode
+from hip.domain.links import LinkStatus
+
+BATCH = 50
+"""Rows in one job: a fork costs 90 ms, so every topic is batched (design.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOutbox:
+    units: Units
+    jobs: JobQueue
+    clock: Clock
+    waits: Waits
+
+    async def __call__(self) -> int:
+        """Lease what is due and enqueue one job per topic; how many rows went.
+
+        A crash or a queue failure after the lease costs one lease: the rows come back when it runs out.
+        """
+        now = self.clock()
+        async with self.units() as uow:
+            rows = await uow.outbox.lease(now=now, until=now + self.waits.lease, limit=BATCH)
+            if not rows:
+                return 0
+            await uow.commit()
+        by_topic: dict[Topic, list[OutboxRow]] = defaultdict(list)
+        for row in rows:
+            by_topic[row.topic].append(row)
+        for topic_rows in by_topic.values():
+            await self.jobs.enqueue(topic_rows)
+        return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepExchanges:
+    """Silence in the answer window becomes ``unanswered``, on the exchange and on what waits for it."""
+
+    units: Units
+    clock: Clock
+
+    async def __call__(self) -> int:
+        """How many lapsed."""
+        now = self.clock()
+        async with self.units() as uow:
+            lapsed = await uow.exchanges.lapsed(now=now, limit=BATCH)
+            for exchange in lapsed:
+                await uow.exchanges.save(exchange.lapse(now=now))
+                requests = []
+                if exchange.flow is Flow.LINK_CARE_CONTEXT or exchange.flow is Flow.SMS_NOTIFY:
+                    visit_code = VisitCode(exchange.business_key.partition("|")[0])
+                    requests = [await uow.link_requests.lock_by_visit(HipId(exchange.hip_id), visit_code)]
+                for request in requests:
+                    if request is not None and request.status in (LinkStatus.REQUESTED, LinkStatus.SMS_REQUESTED):
+                        await uow.link_requests.save(request.move(LinkStatus.UNANSWERED, now=now, code="no-answer"))
+            if lapsed:
+                await uow.commit()
+        return len(lapsed)

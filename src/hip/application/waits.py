@@ -1,0 +1,67 @@
+"""Every wait, window and back-off in one place, so that one scale (HIP_WAIT_SCALE) can shorten them all."""
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Durations as the service uses them, already scaled."""
+
+    lease: timedelta = timedelta(seconds=30)
+    """How long a worker holds an outbox row before another may take it; renewed by heartbeat (design.md)."""
+
+    heartbeat: timedelta = timedelta(seconds=10)
+    """A third of the lease: two beats may be lost."""
+
+    poll: timedelta = timedelta(seconds=1)
+    """How long the relay sleeps when nothing wakes it."""
+
+    answer: timedelta = timedelta(minutes=10)
+    """Silence after an accepted call becomes ``unanswered`` (contract §6, 1)."""
+
+    first_retry: timedelta = timedelta(seconds=2)
+    longest_retry: timedelta = timedelta(minutes=10)
+    """Exponential back-off between these two, with jitter (contract §1.10)."""
+
+    before_first_push: timedelta = timedelta(seconds=1)
+    """The requester learns its transaction only from its own on-request callback (contract §2.10)."""
+
+    push_retries: tuple[timedelta, ...] = tuple(timedelta(seconds=s) for s in (2, 5, 15, 60))
+    """After a 400 or 404 of the requester (contract §2.10); the last one repeats."""
+
+    transfer_deadline: timedelta = timedelta(minutes=20)
+    """PUSH-07."""
+
+    key_validity: timedelta = timedelta(hours=24)
+    """Expiry we state for our own public key (contract §3.4)."""
+
+    token_quota: timedelta = timedelta(hours=24)
+    """LINK-02: the span in which at most three link tokens are asked for."""
+
+    @classmethod
+    def scaled(cls, scale: float) -> Self:
+        """All waits times ``scale``; key validity and quota stay, for they are no waits."""
+        kept = {"key_validity", "token_quota", "transfer_deadline"}
+        changes: dict[str, object] = {}
+        whole = cls()
+        for field in fields(cls):
+            value = getattr(whole, field.name)
+            if field.name in kept:
+                continue
+            changes[field.name] = tuple(v * scale for v in value) if isinstance(value, tuple) else value * scale
+        # A lease shorter than a slow machine's hiccup would be given out twice for no reason.
+        changes["lease"] = max(whole.lease * scale, timedelta(seconds=3))
+        changes["heartbeat"] = changes["lease"] / 3  # type: ignore[operator]
+        changes["poll"] = max(whole.poll * scale, timedelta(milliseconds=50))
+        return cls(**changes)  # type: ignore[arg-type]
+
+    def backoff(self, attempt: int, *, jitter: float) -> timedelta:
+        """The wait after the ``attempt``-th failure (from 1); ``jitter`` in 0..1 spreads it over ± 50 %."""
+        whole: timedelta = min(self.first_retry * (1 << min(attempt - 1, 20)), self.longest_retry)
+        return whole * (0.5 + jitter)
+
+    def push_retry(self, attempt: int) -> timedelta:
+        """The wait after the ``attempt``-th push (from 1) of a page that met 400 or 404."""
+        return self.push_retries[min(attempt, len(self.push_retries)) - 1]
