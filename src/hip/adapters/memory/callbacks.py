@@ -1,0 +1,61 @@
+"""Received callbacks in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hip.adapters.memory.sessions import Session, listed
+from hip.adapters.memory.tables import MemoryTable
+from hip.application.storage import Listing
+from hip.domain.callbacks import Callback, CallbackId, CallbackState
+from hip.domain.errors import Conflict, NotFound
+from hip.domain.identifiers import HipId, RequestId
+
+CallbackTable = MemoryTable[tuple[HipId, str, RequestId], Callback]
+
+
+class MemoryCallbacks:
+    def __init__(self, session: Session, rows: CallbackTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def add(self, callback: Callback) -> bool:
+        await self._session.step()
+        key = (callback.hip_id, callback.path, callback.request_id)
+        known = self._rows.get(key)
+        if known is not None:
+            # A rejected delivery proved nothing, so it must not keep the true one out.
+            replaceable = known.state is CallbackState.REJECTED and callback.state is not CallbackState.REJECTED
+            if not replaceable:
+                if known.body_hash == callback.body_hash:
+                    return False
+                raise Conflict("a callback with this REQUEST-ID was received with another body")
+        if any(row.id == callback.id for row in self._rows):
+            raise Conflict("the callback id is taken")
+        self._rows.put(key, callback)
+        return True
+
+    async def get(self, callback_id: CallbackId) -> Callback | None:
+        await self._session.step()
+        return self._find(callback_id)
+
+    async def save(self, callback: Callback) -> None:
+        await self._session.step()
+        known = self._find(callback.id)
+        if known is None:
+            raise NotFound("callback", callback.id)
+        written = replace(
+            known,
+            state=callback.state,
+            error=callback.error,
+            runs=callback.runs,
+            finished_at=callback.finished_at,
+            sealed_body=callback.sealed_body,
+        )
+        self._rows.put((known.hip_id, known.path, known.request_id), written)
+
+    async def list(self, listing: Listing) -> Sequence[Callback]:
+        await self._session.step()
+        return listed(reversed(self._rows), listing, hip=lambda c: c.hip_id, at=lambda c: c.received_at)
+
+    def _find(self, callback_id: CallbackId) -> Callback | None:
+        return next((row for row in self._rows if row.id == callback_id), None)

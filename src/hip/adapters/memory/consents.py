@@ -1,0 +1,52 @@
+"""Discoveries and consents in memory."""
+
+from collections.abc import Sequence
+
+from hip.adapters.memory.sessions import Session, listed
+from hip.adapters.memory.tables import MemoryTable
+from hip.application.storage import Listing
+from hip.domain.consents import Consent
+from hip.domain.discovery import DiscoveryRequest
+from hip.domain.identifiers import ConsentId, HipId, TransactionId
+
+DiscoveryTable = MemoryTable[tuple[HipId, TransactionId], DiscoveryRequest]
+ConsentTable = MemoryTable[tuple[HipId, ConsentId], Consent]
+
+
+class MemoryDiscoveries:
+    def __init__(self, session: Session, rows: DiscoveryTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def add(self, request: DiscoveryRequest) -> bool:
+        await self._session.step()
+        key = (request.hip_id, request.transaction_id)
+        if key in self._rows:
+            return False
+        self._rows.put(key, request)
+        return True
+
+    async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
+        await self._session.step()
+        return self._rows.get((hip_id, transaction_id))
+
+
+class MemoryConsents:
+    def __init__(self, session: Session, rows: ConsentTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, consent: Consent) -> None:
+        await self._session.step()
+        self._rows.put((consent.hip_id, consent.consent_id), consent)
+
+    async def lock(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None:
+        return await self.get(hip_id, consent_id)
+
+    async def get(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None:
+        await self._session.step()
+        return self._rows.get((hip_id, consent_id))
+
+    async def list(self, listing: Listing) -> Sequence[Consent]:
+        await self._session.step()
+        return listed(reversed(self._rows), listing, hip=lambda c: c.hip_id, at=lambda c: c.received_at)

@@ -1,0 +1,72 @@
+"""Exchanges and their attempts in memory."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from hip.adapters.memory.sessions import Session, listed
+from hip.adapters.memory.tables import MemoryTable
+from hip.application.storage import Listing
+from hip.domain.errors import Conflict
+from hip.domain.exchanges import Exchange, ExchangeId, Flow, Outcome
+from hip.domain.identifiers import HipId, RequestId
+
+ExchangeTable = MemoryTable[ExchangeId, Exchange]
+
+
+class MemoryExchanges:
+    def __init__(self, session: Session, rows: ExchangeTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, exchange: Exchange) -> None:
+        await self._session.step()
+        known = self._rows.get(exchange.id)
+        if known is not None and known.hip_id != exchange.hip_id:
+            raise Conflict("the exchange id is taken")
+        ours = [attempt.request_id for attempt in exchange.attempts]
+        theirs = {
+            attempt.request_id
+            for row in self._rows
+            if row.hip_id == exchange.hip_id and row.id != exchange.id
+            for attempt in row.attempts
+        }
+        if len(set(ours)) < len(ours) or not theirs.isdisjoint(ours):
+            raise Conflict("a REQUEST-ID belongs to another attempt")
+        self._rows.put(exchange.id, exchange)
+
+    async def get(self, exchange_id: ExchangeId) -> Exchange | None:
+        await self._session.step()
+        return self._rows.get(exchange_id)
+
+    async def lock_by_request_id(self, hip_id: HipId, request_id: RequestId) -> Exchange | None:
+        await self._session.step()
+        for row in self._rows:
+            if row.hip_id == hip_id and any(attempt.request_id == request_id for attempt in row.attempts):
+                return row
+        return None
+
+    async def lock_latest(self, hip_id: HipId, flow: Flow, business_key: str) -> Exchange | None:
+        await self._session.step()
+        newest_last = sorted(self._about(hip_id, flow, business_key), key=lambda e: e.opened_at)
+        return newest_last[-1] if newest_last else None
+
+    async def lapsed(self, *, now: datetime, limit: int) -> Sequence[Exchange]:
+        await self._session.step()
+        overdue = [
+            (row.answer_due, row)
+            for row in self._rows
+            if row.outcome in (Outcome.SENT, Outcome.ACCEPTED) and row.answer_due is not None and row.answer_due <= now
+        ]
+        return [row for _, row in sorted(overdue, key=lambda pair: pair[0])[:limit]]
+
+    async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
+        await self._session.step()
+        rows = self._about(hip_id, flow, business_key)
+        return sum(attempt.sent_at >= since for row in rows for attempt in row.attempts)
+
+    async def list(self, listing: Listing) -> Sequence[Exchange]:
+        await self._session.step()
+        return listed(reversed(self._rows), listing, hip=lambda e: e.hip_id, at=lambda e: e.opened_at)
+
+    def _about(self, hip_id: HipId, flow: Flow, business_key: str) -> Iterator[Exchange]:
+        return (row for row in self._rows if (row.hip_id, row.flow, row.business_key) == (hip_id, flow, business_key))

@@ -1,0 +1,157 @@
+"""Link tokens, link requests and care contexts in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hip.adapters.memory.sessions import Session, listed
+from hip.adapters.memory.tables import MemoryTable
+from hip.application.storage import Listing, TokenAnswer
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import (
+    AbhaAddress,
+    CareContextReference,
+    HipId,
+    LinkReference,
+    PatientReference,
+    RequestId,
+    VisitCode,
+)
+from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
+
+
+LinkTokenTable = MemoryTable[tuple[HipId, RequestId], TokenAnswer]
+LinkRequestTable = MemoryTable[tuple[HipId, LinkReference], LinkRequest]
+CareContextTable = MemoryTable[tuple[HipId, CareContextReference], CareContext]
+
+
+class MemoryLinkTokens:
+    def __init__(self, session: Session, rows: LinkTokenTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def put(self, token: LinkToken, *, request_id: RequestId, now: datetime) -> None:
+        await self._session.step()
+        known = self._rows.get((token.hip_id, request_id))
+        if known is not None and known.token is None and known.error_code is None:
+            return  # a replayed callback must not bring a dropped token back
+        answer = TokenAnswer(
+            hip_id=token.hip_id,
+            request_id=request_id,
+            abha_address=token.abha_address,
+            token=token,
+            error_code=None,
+            created_at=known.created_at if known else now,
+        )
+        self._rows.put((token.hip_id, request_id), answer)
+
+    async def put_refusal(
+        self, hip_id: HipId, abha_address: AbhaAddress, code: str, *, request_id: RequestId, now: datetime
+    ) -> None:
+        await self._session.step()
+        if (hip_id, request_id) in self._rows:
+            return  # the first answer stays
+        refusal = TokenAnswer(
+            hip_id=hip_id,
+            request_id=request_id,
+            abha_address=abha_address,
+            token=None,
+            error_code=code,
+            created_at=now,
+        )
+        self._rows.put((hip_id, request_id), refusal)
+
+    async def current(self, hip_id: HipId, abha_address: AbhaAddress, *, now: datetime) -> LinkToken | None:
+        await self._session.step()
+        living = [
+            row
+            for row in reversed(self._rows)
+            if (row.hip_id, row.abha_address) == (hip_id, abha_address) and row.token
+        ]
+        living.sort(key=lambda row: row.created_at, reverse=True)
+        return next((row.token for row in living if row.token and row.token.expires_at > now), None)
+
+    async def answer(self, hip_id: HipId, request_id: RequestId) -> TokenAnswer | None:
+        await self._session.step()
+        return self._rows.get((hip_id, request_id))
+
+    async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None:
+        await self._session.step()
+        for key, row in self._rows.items():
+            if (row.hip_id, row.abha_address) == (hip_id, abha_address) and row.token is not None:
+                self._rows.put(key, replace(row, token=None))
+
+
+class MemoryLinkRequests:
+    def __init__(self, session: Session, rows: LinkRequestTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, request: LinkRequest) -> None:
+        await self._session.step()
+        self._rows.put((request.hip_id, request.reference), request)
+
+    async def lock_by_visit(self, hip_id: HipId, visit_code: VisitCode) -> LinkRequest | None:
+        await self._session.step()
+        found = [row for row in reversed(self._rows) if (row.hip_id, row.visit_code) == (hip_id, visit_code)]
+        return max(found, key=lambda row: row.created_at, default=None)
+
+    async def by_reference(self, hip_id: HipId, reference: LinkReference) -> LinkRequest | None:
+        await self._session.step()
+        return self._rows.get((hip_id, reference))
+
+    async def by_request_id(self, hip_id: HipId, request_id: RequestId) -> Sequence[LinkRequest]:
+        await self._session.step()
+        found = [row for row in self._rows if (row.hip_id, row.request_id) == (hip_id, request_id)]
+        return sorted(found, key=lambda row: row.created_at)
+
+    async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
+        await self._session.step()
+        wanted = (hip_id, abha_address, LinkStatus.AWAITING_TOKEN)
+        found = [row for row in self._rows if (row.hip_id, row.abha_address, row.status) == wanted]
+        return sorted(found, key=lambda row: row.created_at)
+
+    async def list(self, listing: Listing) -> Sequence[LinkRequest]:
+        await self._session.step()
+        return listed(reversed(self._rows), listing, hip=lambda r: r.hip_id, at=lambda r: r.created_at)
+
+
+class MemoryCareContexts:
+    def __init__(self, session: Session, rows: CareContextTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, context: CareContext) -> None:
+        await self._session.step()
+        self._rows.put((context.hip_id, context.reference), context)
+
+    async def lock(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None:
+        return await self.get(hip_id, reference)
+
+    async def get(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None:
+        await self._session.step()
+        return self._rows.get((hip_id, reference))
+
+    async def unlinked(
+        self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
+    ) -> Sequence[CareContext]:
+        counts: dict[HiType, int] = {}
+        chosen: list[CareContext] = []
+        for row in await self.of_patient(hip_id, patient_reference):
+            if row.linked:
+                continue
+            if any(counts.get(hi_type, 0) < per_hi_type for hi_type in row.hi_types):
+                chosen.append(row)
+            for hi_type in row.hi_types:
+                counts[hi_type] = counts.get(hi_type, 0) + 1
+        return chosen
+
+    async def of_patient(self, hip_id: HipId, patient_reference: PatientReference) -> Sequence[CareContext]:
+        await self._session.step()
+        whose = (hip_id, patient_reference)
+        found = [row for row in reversed(self._rows) if (row.hip_id, row.patient_reference) == whose]
+        return sorted(found, key=lambda row: row.clinical_date, reverse=True)
+
+    async def list(self, listing: Listing) -> Sequence[CareContext]:
+        await self._session.step()
+        return listed(reversed(self._rows), listing, hip=lambda c: c.hip_id, at=lambda c: c.clinical_date)

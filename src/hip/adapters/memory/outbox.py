@@ -1,0 +1,117 @@
+"""The outbox in memory."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+from hip.adapters.memory.sessions import Session
+from hip.adapters.memory.tables import MemoryTable
+from hip.application.storage import OutboxRow, Topic
+from hip.domain.identifiers import HipId
+
+
+class _State(Enum):
+    READY = "ready"
+    LEASED = "leased"
+    DONE = "done"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """``run_at`` is when the row may next be leased: for a leased one, when its lease runs out."""
+
+    id: int
+    hip_id: HipId
+    topic: Topic
+    key: str
+    run_at: datetime
+    attempt: int = 0
+    state: _State = _State.READY
+
+    @property
+    def waiting(self) -> bool:
+        return self.state in (_State.READY, _State.LEASED)
+
+    @property
+    def leased(self) -> OutboxRow:
+        return OutboxRow(
+            id=self.id,
+            hip_id=self.hip_id,
+            topic=self.topic,
+            key=self.key,
+            attempt=self.attempt,
+            lease_until=self.run_at,
+        )
+
+
+class OutboxTable:
+    """Rows and their numbers; like a sequence, numbers are not given back by an undone unit."""
+
+    def __init__(self) -> None:
+        self.rows: MemoryTable[int, _Row] = MemoryTable()
+        self.numbers = itertools.count(1)
+
+
+class MemoryOutbox:
+    def __init__(self, session: Session, table: OutboxTable) -> None:
+        self._session = session
+        self._rows = table.rows
+        self._numbers = table.numbers
+        self.added = False
+
+    async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
+        await self._session.step()
+        number = next(self._numbers)
+        self._rows.put(number, _Row(id=number, hip_id=hip_id, topic=topic, key=key, run_at=run_at))
+        self.added = True
+
+    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
+        await self._session.step()
+        due = [row for row in self._rows if row.waiting and row.run_at <= now]
+        due.sort(key=lambda row: (row.topic.priority, row.run_at, row.id))
+        taken: list[OutboxRow] = []
+        for row in due[:limit]:
+            leased = replace(row, state=_State.LEASED, attempt=row.attempt + 1, run_at=until)
+            self._rows.put(row.id, leased)
+            taken.append(leased.leased)
+        return taken
+
+    async def current(self, row_id: int, attempt: int) -> OutboxRow | None:
+        await self._session.step()
+        row = self._held(row_id, attempt)
+        return None if row is None else row.leased
+
+    async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
+        await self._session.step()
+        for row_id in row_ids:
+            row = self._rows.get(row_id)
+            if row is not None and row.state is _State.LEASED and row.run_at < until:
+                self._rows.put(row_id, replace(row, run_at=until))
+
+    async def done(self, row_id: int, attempt: int) -> bool:
+        return await self._end(row_id, attempt, state=_State.DONE)
+
+    async def defer(self, row_id: int, attempt: int, *, run_at: datetime) -> bool:
+        return await self._end(row_id, attempt, state=_State.READY, run_at=run_at)
+
+    async def bury(self, row_id: int, attempt: int) -> bool:
+        return await self._end(row_id, attempt, state=_State.DEAD)
+
+    async def waiting(self) -> int:
+        await self._session.step()
+        return sum(row.waiting for row in self._rows)
+
+    async def _end(self, row_id: int, attempt: int, *, state: _State, run_at: datetime | None = None) -> bool:
+        await self._session.step()
+        row = self._held(row_id, attempt)
+        if row is None:
+            return False
+        self._rows.put(row_id, replace(row, state=state, run_at=run_at or row.run_at))
+        return True
+
+    def _held(self, row_id: int, attempt: int) -> _Row | None:
+        row = self._rows.get(row_id)
+        return row if row is not None and row.state is _State.LEASED and row.attempt == attempt else None

@@ -1,0 +1,181 @@
+"""Postgres' stand-in: one process, nothing on disk, and as strict. Units run one after another."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from hip.adapters.memory.audit import AuditTable, MemoryAudit
+from hip.adapters.memory.callbacks import CallbackTable, MemoryCallbacks
+from hip.adapters.memory.consents import ConsentTable, DiscoveryTable, MemoryConsents, MemoryDiscoveries
+from hip.adapters.memory.exchanges import ExchangeTable, MemoryExchanges
+from hip.adapters.memory.links import (
+    CareContextTable,
+    LinkRequestTable,
+    LinkTokenTable,
+    MemoryCareContexts,
+    MemoryLinkRequests,
+    MemoryLinkTokens,
+)
+from hip.adapters.memory.outbox import MemoryOutbox, OutboxTable
+from hip.adapters.memory.sessions import Outages, Session
+from hip.adapters.memory.tables import MemoryTable
+from hip.adapters.memory.transfers import MemoryTransfers, PageTable, TransferTable
+from hip.adapters.memory.visits import (
+    BundleTable,
+    MemoryBundleRecords,
+    MemoryPatients,
+    MemoryTriggers,
+    MemoryVisits,
+    PatientTable,
+    TriggerTable,
+    VisitTable,
+)
+from hip.application.storage import UnitOfWork
+from hip.domain.errors import StorageFailed
+
+
+class _Tables:
+    """Everything the database holds."""
+
+    def __init__(self) -> None:
+        self.outbox = OutboxTable()
+        self.callbacks = CallbackTable()
+        self.exchanges = ExchangeTable()
+        self.link_tokens = LinkTokenTable()
+        self.link_requests = LinkRequestTable()
+        self.care_contexts = CareContextTable()
+        self.patients = PatientTable()
+        self.visits = VisitTable()
+        self.triggers = TriggerTable()
+        self.bundles = BundleTable()
+        self.discoveries = DiscoveryTable()
+        self.consents = ConsentTable()
+        self.transfers = TransferTable()
+        self.pages = PageTable()
+        self.audit = AuditTable()
+
+    def all(self) -> tuple[MemoryTable[Any, Any], ...]:
+        return (
+            self.outbox.rows,
+            self.callbacks,
+            self.exchanges,
+            self.link_tokens,
+            self.link_requests,
+            self.care_contexts,
+            self.patients,
+            self.visits,
+            self.triggers,
+            self.bundles,
+            self.discoveries,
+            self.consents,
+            self.transfers,
+            self.pages,
+            self.audit.rows,
+        )
+
+
+class MemoryUnit:
+    """One transaction on a MemoryDatabase."""
+
+    def __init__(self, tables: _Tables, session: Session) -> None:
+        self._tables = tables
+        self._session = session
+        self.outbox = MemoryOutbox(session, tables.outbox)
+        self.callbacks = MemoryCallbacks(session, tables.callbacks)
+        self.exchanges = MemoryExchanges(session, tables.exchanges)
+        self.link_tokens = MemoryLinkTokens(session, tables.link_tokens)
+        self.link_requests = MemoryLinkRequests(session, tables.link_requests)
+        self.care_contexts = MemoryCareContexts(session, tables.care_contexts)
+        self.patients = MemoryPatients(session, tables.patients)
+        self.visits = MemoryVisits(session, tables.visits)
+        self.triggers = MemoryTriggers(session, tables.triggers)
+        self.bundles = MemoryBundleRecords(session, tables.bundles)
+        self.discoveries = MemoryDiscoveries(session, tables.discoveries)
+        self.consents = MemoryConsents(session, tables.consents)
+        self.transfers = MemoryTransfers(session, tables.transfers, tables.pages)
+        self.audit = MemoryAudit(session, tables.audit)
+        self.committed = False
+
+    async def commit(self) -> None:
+        await self._session.step()
+        for table in self._tables.all():
+            table.keep()
+        self.committed = True
+        self._session.end()
+
+
+class MemoryDatabase:
+    """All storage in this process, gone with it; refused in production.
+
+    ``down = True`` makes everything raise StorageFailed; ``fail_next`` does so for a number of operations.
+    """
+
+    def __init__(self) -> None:
+        self._tables = _Tables()
+        self._outages = Outages()
+        self._turn = asyncio.Lock()
+        self._holder: asyncio.Task[Any] | None = None
+        self._sleepers: set[asyncio.Event] = set()
+
+    @property
+    def down(self) -> bool:
+        """True while nothing answers."""
+        return self._outages.down
+
+    @down.setter
+    def down(self, value: bool) -> None:
+        self._outages.down = value
+
+    def fail_next(self, count: int = 1, *, after: int = 0) -> None:
+        """Fail ``count`` operations once ``after`` more have passed. Opening, each call and commit are one each."""
+        self._outages.fail_next(count, after=after)
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncGenerator[UnitOfWork]:
+        """A unit of work. Raises StorageFailed, and RuntimeError inside another unit of the same task."""
+        if self._holder is not None and self._holder is asyncio.current_task():
+            raise RuntimeError("a unit of work is open in this task already; units do not nest")
+        async with self._turn:
+            self._outages.check()
+            session = Session(self._outages)
+            unit = MemoryUnit(self._tables, session)
+            self._holder = asyncio.current_task()
+            try:
+                yield unit
+            finally:
+                self._holder = None
+                session.end()
+                for table in self._tables.all():
+                    table.undo()
+        if unit.committed and unit.outbox.added:
+            for sleeper in self._sleepers:
+                sleeper.set()
+
+    @asynccontextmanager
+    async def wakeups(self) -> AsyncGenerator[Callable[[float], Awaitable[bool]]]:
+        """Gives ``wait(seconds)``: True as soon as outbox rows were committed since the last wait, else False."""
+        rung = asyncio.Event()
+        self._sleepers.add(rung)
+
+        async def wait(seconds: float) -> bool:
+            try:
+                async with asyncio.timeout(seconds):
+                    await rung.wait()
+            except TimeoutError:
+                return False
+            rung.clear()
+            return True
+
+        try:
+            yield wait
+        finally:
+            self._sleepers.discard(rung)
+
+    async def ping(self) -> None:
+        """Raises StorageFailed when the store does not answer."""
+        if self.down:
+            raise StorageFailed("the store does not answer")
+
+    async def close(self) -> None:
+        """Nothing to let go of; here so that both databases close alike."""

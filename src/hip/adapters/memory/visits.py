@@ -1,0 +1,116 @@
+"""Patients, visits, their triggers and what is known of their bundles, in memory."""
+
+from collections.abc import Sequence
+
+from hip.adapters.memory.sessions import Session, listed
+from hip.adapters.memory.tables import MemoryTable
+from hip.application.storage import Listing, Visit
+from hip.domain.bundles import BundleKey, BundleRecord
+from hip.domain.discovery import PatientIdentifiers
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import HipId, PatientReference, VisitCode
+from hip.domain.patients import Patient
+from hip.domain.triggers import Trigger
+
+PatientTable = MemoryTable[tuple[HipId, PatientReference], tuple[HipId, Patient]]
+VisitTable = MemoryTable[tuple[HipId, VisitCode], Visit]
+TriggerTable = MemoryTable[tuple[HipId, VisitCode], Trigger]
+BundleTable = MemoryTable[tuple[BundleKey, int], BundleRecord]
+
+
+class MemoryPatients:
+    def __init__(self, session: Session, rows: PatientTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, patient: Patient, *, hip_id: HipId) -> None:
+        await self._session.step()
+        self._rows.put((hip_id, patient.reference), (hip_id, patient))
+
+    async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None:
+        await self._session.step()
+        row = self._rows.get((hip_id, reference))
+        return None if row is None else row[1]
+
+    async def candidates(self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int) -> Sequence[Patient]:
+        await self._session.step()
+        ranked: list[tuple[int, str, Patient]] = []
+        for owner, patient in self._rows:
+            if owner != hip_id:
+                continue
+            if patient.abha_address in identifiers.abha_addresses:
+                ranked.append((0, patient.reference, patient))
+            elif patient.abha_number in identifiers.abha_numbers:
+                ranked.append((1, patient.reference, patient))
+            elif patient.phone in identifiers.mobiles:
+                ranked.append((2, patient.reference, patient))
+        # Many people may share a mobile: those an ABHA identifies come first, so that the limit cannot hide them.
+        return [patient for _, _, patient in sorted(ranked, key=lambda row: row[:2])[:limit]]
+
+
+class MemoryVisits:
+    def __init__(self, session: Session, rows: VisitTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, visit: Visit) -> None:
+        await self._session.step()
+        self._rows.put((visit.record.hip_id, visit.record.visit_code), visit)
+
+    async def lock(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None:
+        return await self.get(hip_id, visit_code)
+
+    async def get(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None:
+        await self._session.step()
+        return self._rows.get((hip_id, visit_code))
+
+    async def list(self, listing: Listing) -> Sequence[Visit]:
+        await self._session.step()
+        return listed(reversed(self._rows), listing, hip=lambda v: v.record.hip_id, at=lambda v: v.received_at)
+
+
+class MemoryTriggers:
+    def __init__(self, session: Session, rows: TriggerTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, trigger: Trigger) -> None:
+        await self._session.step()
+        self._rows.put((trigger.hip_id, trigger.visit_code), trigger)
+
+    async def get(self, hip_id: HipId, visit_code: VisitCode) -> Trigger | None:
+        await self._session.step()
+        return self._rows.get((hip_id, visit_code))
+
+
+class MemoryBundleRecords:
+    def __init__(self, session: Session, rows: BundleTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def add(self, record: BundleRecord) -> None:
+        await self._session.step()
+        self._rows.put((record.key, record.version), record)
+
+    async def of_visit(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
+        await self._session.step()
+        newest = {row.key.hi_type: row for row in self._versions(hip_id, visit_code)}
+        return [newest[hi_type] for hi_type in HiType if hi_type in newest]
+
+    async def servable(self, key: BundleKey) -> BundleRecord | None:
+        await self._session.step()
+        valid = [row for row in self._versions(key.hip_id, key.visit_code) if row.key == key and row.valid]
+        return valid[-1] if valid else None
+
+    async def servable_types(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[HiType]:
+        await self._session.step()
+        valid = {row.key.hi_type for row in self._versions(hip_id, visit_code) if row.valid}
+        return [hi_type for hi_type in HiType if hi_type in valid]
+
+    async def list(self, listing: Listing) -> Sequence[BundleRecord]:
+        await self._session.step()
+        return listed(reversed(self._rows), listing, hip=lambda b: b.key.hip_id, at=lambda b: b.composed_at)
+
+    def _versions(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
+        rows = [row for row in self._rows if (row.key.hip_id, row.key.visit_code) == (hip_id, visit_code)]
+        return sorted(rows, key=lambda row: row.version)
