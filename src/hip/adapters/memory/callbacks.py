@@ -29,18 +29,18 @@ class MemoryCallbacks:
                 if known.body_hash == callback.body_hash:
                     return False
                 raise Conflict("a callback with this REQUEST-ID was received with another body")
-        if any(row.id == callback.id for row in self._rows):
+        if self._find(callback.hip_id, callback.id) is not None:
             raise Conflict("the callback id is taken")
         self._rows.put(key, callback)
         return True
 
-    async def get(self, callback_id: CallbackId) -> Callback | None:
+    async def get(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None:
         await self._session.step()
-        return self._find(callback_id)
+        return self._find(hip_id, callback_id)
 
     async def save(self, callback: Callback) -> None:
         await self._session.step()
-        known = self._find(callback.id)
+        known = self._find(callback.hip_id, callback.id)
         if known is None:
             raise NotFound("callback", callback.id)
         written = replace(
@@ -57,5 +57,5 @@ class MemoryCallbacks:
         await self._session.step()
         return listed(reversed(self._rows), listing, hip=lambda c: c.hip_id, at=lambda c: c.received_at)
 
-    def _find(self, callback_id: CallbackId) -> Callback | None:
-        return next((row for row in self._rows if row.id == callback_id), None)
+    def _find(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None:
+        return next((row for row in self._rows if (row.hip_id, row.id) == (hip_id, callback_id)), None)

@@ -10,7 +10,7 @@ from hip.domain.errors import Conflict
 from hip.domain.exchanges import Exchange, ExchangeId, Flow, Outcome
 from hip.domain.identifiers import HipId, RequestId
 
-ExchangeTable = MemoryTable[ExchangeId, Exchange]
+ExchangeTable = MemoryTable[tuple[HipId, ExchangeId], Exchange]
 
 
 class MemoryExchanges:
@@ -20,9 +20,6 @@ class MemoryExchanges:
 
     async def save(self, exchange: Exchange) -> None:
         await self._session.step()
-        known = self._rows.get(exchange.id)
-        if known is not None and known.hip_id != exchange.hip_id:
-            raise Conflict("the exchange id is taken")
         ours = [attempt.request_id for attempt in exchange.attempts]
         theirs = {
             attempt.request_id
@@ -32,11 +29,11 @@ class MemoryExchanges:
         }
         if len(set(ours)) < len(ours) or not theirs.isdisjoint(ours):
             raise Conflict("a REQUEST-ID belongs to another attempt")
-        self._rows.put(exchange.id, exchange)
+        self._rows.put((exchange.hip_id, exchange.id), exchange)
 
-    async def get(self, exchange_id: ExchangeId) -> Exchange | None:
+    async def get(self, hip_id: HipId, exchange_id: ExchangeId) -> Exchange | None:
         await self._session.step()
-        return self._rows.get(exchange_id)
+        return self._rows.get((hip_id, exchange_id))
 
     async def lock_by_request_id(self, hip_id: HipId, request_id: RequestId) -> Exchange | None:
         await self._session.step()

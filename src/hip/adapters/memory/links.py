@@ -19,7 +19,6 @@ from hip.domain.identifiers import (
 )
 from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
 
-
 LinkTokenTable = MemoryTable[tuple[HipId, RequestId], TokenAnswer]
 LinkRequestTable = MemoryTable[tuple[HipId, LinkReference], LinkRequest]
 CareContextTable = MemoryTable[tuple[HipId, CareContextReference], CareContext]
