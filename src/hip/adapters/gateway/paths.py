@@ -1,0 +1,70 @@
+"""Where each message lives (contract §0.2): what we call under ``{gw}``, what we listen on under ``{cb}``."""
+
+import re
+from collections.abc import Mapping
+from enum import Enum, auto
+
+from hip.domain.exchanges import Flow
+
+SESSIONS = "/gateway/v3/sessions"
+CERTS = "/gateway/v3/certs"
+BRIDGE_URL = "/gateway/v3/bridge/url"
+BRIDGE_SERVICES = "/gateway/v3/bridge-services"
+
+CALLS: Mapping[Flow, str] = {
+    Flow.GENERATE_TOKEN: "/v3/token/generate-token",
+    Flow.LINK_CARE_CONTEXT: "/hip/v3/link/carecontext",
+    Flow.CONTEXT_NOTIFY: "/hip/v3/link/context/notify",
+    Flow.SMS_NOTIFY: "/hip/v3/link/patient/links/sms/notify2",
+    Flow.ON_DISCOVER: "/user-initiated-linking/v3/patient/care-context/on-discover",
+    Flow.ON_INIT: "/user-initiated-linking/v3/link/care-context/on-init",
+    Flow.ON_CONFIRM: "/user-initiated-linking/v3/link/care-context/on-confirm",
+    Flow.ON_SHARE: "/patient-share/v3/on-share",
+    Flow.CONSENT_ON_NOTIFY: "/consent/v3/request/hip/on-notify",
+    Flow.HEALTH_INFORMATION_ON_REQUEST: "/data-flow/v3/health-information/hip/on-request",
+    Flow.HEALTH_INFORMATION_NOTIFY: "/data-flow/v3/health-information/notify",
+}
+"""All are POST."""
+
+
+class Inbound(Enum):
+    """The callbacks we have an answer to."""
+
+    TOKEN = auto()
+    LINK = auto()
+    NOTIFY = auto()
+    DISCOVER = auto()
+    CONSENT = auto()
+    HEALTH_INFORMATION = auto()
+
+
+_LISTENING: Mapping[str, Inbound] = {
+    "hip/token/on-generate-token": Inbound.TOKEN,
+    "link/on_carecontext": Inbound.LINK,
+    "link/on-carecontext": Inbound.LINK,
+    "hip/link/on-carecontext": Inbound.LINK,
+    "links/context/on-notify": Inbound.NOTIFY,
+    "patients/sms/on-notify": Inbound.NOTIFY,
+    "links/sms/on-notify": Inbound.NOTIFY,
+    "hip/patient/care-context/discover": Inbound.DISCOVER,
+    "consent/request/hip/notify": Inbound.CONSENT,
+    "hip/health-information/request": Inbound.HEALTH_INFORMATION,
+}
+
+# Spellings that some source gives without the usual prefix (contract §4, rows 3 and 4).
+_BARE: Mapping[str, Inbound] = {
+    "links/sms/on-notify": Inbound.NOTIFY,
+    "v0.5/links/link/on-add-contexts": Inbound.LINK,
+}
+
+_PREFIX = re.compile(r"(?:api/)?v3/")
+
+
+def recognise(path: str) -> Inbound | None:
+    """Which callback arrives on ``path``: with ``/api/v3/`` or ``/v3/`` (CB-08), trailing and doubled slashes allowed.
+
+    None when no flow listens there.
+    """
+    bare = re.sub(r"/+", "/", path).strip("/")
+    prefix = _PREFIX.match(bare)
+    return _BARE.get(bare) if prefix is None else _LISTENING.get(bare[prefix.end() :])

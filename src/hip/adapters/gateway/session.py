@@ -1,0 +1,101 @@
+"""The session token: asked for once, shared by every call, renewed before it runs out (contract §1.5)."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from hip.adapters.gateway import paths
+from hip.adapters.gateway.connection import GatewayConnection
+from hip.application.ports import Ids
+from hip.domain.errors import HipError, Transient
+
+RENEWED_BEFORE = timedelta(seconds=60)
+"""A token is not used in its last minute, or in the second half of a life shorter than two."""
+
+_UNSTATED_LIFE = timedelta(seconds=300)  # the shortest any source reports
+_LONGEST_LIFE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str = field(repr=False)
+    good_until: datetime
+
+
+class GatewaySession:
+    """Keeps one token in memory. However many calls need one at once, the gateway is asked once."""
+
+    def __init__(self, connection: GatewayConnection, ids: Ids) -> None:
+        self._connection = connection
+        self._ids = ids
+        self._token: _Token | None = None
+        self._asking = asyncio.Lock()
+        self._asked = 0
+        self._failure: HipError | None = None
+
+    async def token(self, *, now: datetime) -> str:
+        """A token that is good at ``now``.
+
+        Raises GatewayRefused (call ``sessions``) for a wrong client id or secret, Transient with a code otherwise:
+        whatever the token was wanted for has not been sent.
+        """
+        if (kept := self._kept(now)) is not None:
+            return kept
+        asked = self._asked
+        async with self._asking:
+            if (kept := self._kept(now)) is not None:
+                return kept
+            if self._failure is not None and self._asked != asked:
+                # Those who waited share the failure: a queue of time-outs would hold them all up.
+                raise self._failure.with_traceback(None)
+            self._asked += 1
+            try:
+                self._token, self._failure = await self._ask(now), None
+            except HipError as failure:
+                self._failure = failure
+                raise
+            return self._token.value
+
+    def drop(self, token: str) -> None:
+        """The gateway refused ``token``; a newer one stays."""
+        if self._token is not None and self._token.value == token:
+            self._token = None
+
+    def _kept(self, now: datetime) -> str | None:
+        return self._token.value if self._token is not None and now < self._token.good_until else None
+
+    async def _ask(self, now: datetime) -> _Token:
+        settings = self._connection.settings
+        body = msgspec.json.encode(
+            {
+                "clientId": settings.client_id,
+                "clientSecret": settings.client_secret,
+                "grantType": "client_credentials",
+            }
+        )
+        try:
+            reply = await self._connection.request(
+                "sessions", "POST", paths.SESSIONS, request_id=self._ids(), now=now, body=body
+            )
+            answer = reply.json()
+        except Transient as failure:
+            raise Transient(str(failure), retry_after=failure.retry_after, code=failure.code or "no-session") from None
+        value = answer.get("accessToken") if isinstance(answer, dict) else None
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value or not value:
+            raise Transient("sessions: the gateway's reply holds no token", code="no-session")
+        life = _life(answer.get("expiresIn"))
+        return _Token(value, now + life - min(RENEWED_BEFORE, life / 2))
+
+
+def _life(stated: object) -> timedelta:
+    if isinstance(stated, str) and stated.strip().isascii() and stated.strip().isdigit():
+        stated = int(stated.strip()[:9])
+    if (
+        isinstance(stated, bool)
+        or not isinstance(stated, int | float)
+        or not 0 < stated < _LONGEST_LIFE.total_seconds()
+    ):
+        return _UNSTATED_LIFE
+    return timedelta(seconds=stated)

@@ -1,0 +1,27 @@
+"""Where the gateway is and who we are to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hip.domain.exchanges import Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """One environment of the gateway.
+
+    ``base_url`` is the contract's ``{gw}``, ``/api/hiecm`` included (§1.1); ``cm_id`` is ``sbx`` or ``abdm``.
+    ``timeout`` bounds one whole HTTP call. ``paths`` replaces the path of a flow, should the gateway move it.
+    """
+
+    base_url: str
+    cm_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    timeout: timedelta = timedelta(seconds=30)
+    paths: Mapping[Flow, str] = field(default_factory=dict)
+
+    def url(self, path: str) -> str:
+        """``path`` under the base, whether or not the base ends in a slash."""
+        return self.base_url.rstrip("/") + path
