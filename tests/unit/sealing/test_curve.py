@@ -1,5 +1,6 @@
 """Numbers of the curve, checked against ``abdm-ecdh``'s own arithmetic where there is something to compare."""
 
+import random
 import subprocess
 import sys
 
@@ -75,6 +76,11 @@ def test_an_integer_that_is_no_x25519_scalar_is_multiplied_in_two_steps(d: int) 
     other = reference.scalar_base_mult(d)
     assert other is not None
     assert public_point(d).x == other[0]
+
+
+def test_any_other_integer_costs_one_multiplication() -> None:
+    source = random.Random(8)
+    assert {len(x25519_scalars(source.randrange(1, N))) for _ in range(500)} == {1}
 
 
 @given(st.one_of(st.integers(1, N - 1), st.integers(1, 2**20), st.integers(N - 2**20, N - 1)))

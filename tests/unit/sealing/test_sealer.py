@@ -7,6 +7,7 @@ import weakref
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -21,6 +22,7 @@ from tests.unit.sealing.peers import (
     with_leading_zero_in_y,
 )
 
+import hip
 from hip.adapters.sealing.curve import Point, begins_with_zero, x_of_u
 from hip.adapters.sealing.encodings import decode_point, encode_bytes, encode_x509
 from hip.adapters.sealing.envelope import ContentUnreadable, Envelope
@@ -206,6 +208,12 @@ def test_a_private_key_of_the_library_is_referenced_by_nothing_after_sealing() -
     assert len(pages) == 5
     del sealer
     assert [sys.getrefcount(key) for key in keys] == before
+
+
+def test_one_module_alone_touches_private_keys() -> None:
+    package = Path(hip.__file__).parent
+    holders = [path.name for path in package.rglob("*.py") if "X25519PrivateKey" in path.read_text(encoding="utf-8")]
+    assert holders == ["ephemeral.py"]
 
 
 def test_nothing_secret_stands_in_a_repr() -> None:
