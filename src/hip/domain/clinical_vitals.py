@@ -8,7 +8,7 @@ from hip.domain.clinical import Concept, Measurement, Recorded, camel_case, with
 from hip.domain.errors import InvalidValue
 
 # Far wider than life allows: these bounds catch a wrong unit or a slipped decimal point, not a sick patient.
-_BOUNDS: dict[str, tuple[str, str]] = {
+BOUNDS: dict[str, tuple[str, str]] = {
     "temperature_f": ("50", "130"),
     "pulse": ("0", "500"),
     "respiratory_rate": ("0", "200"),
@@ -47,7 +47,7 @@ class Figures(Recorded):
         for each in fields(self):
             held = getattr(self, each.name)
             if isinstance(held, Decimal):
-                low, high = _BOUNDS[each.name]
+                low, high = BOUNDS[each.name]
                 within(held, low, high, field=camel_case(each.name))
         if not any(getattr(self, each.name) not in (None, ()) for each in fields(self)):
             raise InvalidValue("", "at least one measurement")

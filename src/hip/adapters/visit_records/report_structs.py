@@ -126,13 +126,13 @@ class InvoiceLine(CodedText, kw_only=True):
     """One line of a bill."""
 
     kind: ChargeKind = ChargeKind.OTHER
-    quantity: float = 1
+    quantity: float = 1.0
     unit: str | None = None
     rate: Annotated[float, Meta(description="Rupees for one unit, without tax")]
     mrp: Annotated[float | None, Meta(description="Rupees for one unit, with tax")] = None
-    discount: Annotated[float, Meta(description="Rupees, whole line")] = 0
-    cgst: Annotated[float, Meta(description="Rupees, whole line")] = 0
-    sgst: Annotated[float, Meta(description="Rupees, whole line")] = 0
+    discount: Annotated[float, Meta(description="Rupees, whole line")] = 0.0
+    cgst: Annotated[float, Meta(description="Rupees, whole line")] = 0.0
+    sgst: Annotated[float, Meta(description="Rupees, whole line")] = 0.0
     hsn: Annotated[str | None, Meta(description="HSN code of a medicine")] = None
     batch: str | None = None
     expires: date | None = None
