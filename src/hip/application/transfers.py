@@ -50,6 +50,7 @@ class PushTransfer:
     clock: Clock
     waits: Waits
     parallel: int
+    checksum: Callable[[bytes], str]
     jitter: Callable[[], float]
 
     async def __call__(self, hip_id: HipId, key: str) -> None:
@@ -212,8 +213,7 @@ class PushTransfer:
                     number=page.number,
                     page_count=transfer.page_count or page.number,
                     references=(page.care_context_reference,),
-                    # MD5 is what the contract asks for (PUSH-02): a label for the receiver, never a safeguard.
-                    checksums=(hashlib.md5(content, usedforsecurity=False).hexdigest(),),
+                    checksums=(self.checksum(content),),
                     sealed=sealed,
                 ),
                 url=transfer.request.data_push_url,

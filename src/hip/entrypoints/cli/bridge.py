@@ -1,0 +1,41 @@
+"""``hip bridge show | set URL``: where the gateway sends callbacks (contract §1.7)."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from hip.entrypoints.cli.terminal import exits_as_promised, say, say_json
+from hip.entrypoints.container import adapters_for, opened
+from hip.entrypoints.settings import Settings
+
+app = typer.Typer(help="The callback address the gateway knows for this client.", no_args_is_help=True)
+
+
+@app.command("show")
+@exits_as_promised
+def show() -> None:
+    """The bridge and its services, as the gateway has them."""
+    settings = Settings.read()
+
+    async def ask() -> object:
+        adapters = adapters_for(settings)
+        async with opened(adapters):
+            return await adapters.gateway().bridge_services()
+
+    say_json(asyncio.run(ask()))
+
+
+@app.command("set")
+@exits_as_promised
+def set_url(url: Annotated[str, typer.Argument(metavar="URL", help="https://host, without a path or port.")]) -> None:
+    """Register the callback address. One per client id: the last writer wins."""
+    settings = Settings.read()
+
+    async def tell() -> None:
+        adapters = adapters_for(settings)
+        async with opened(adapters):
+            await adapters.gateway().set_bridge_url(url)
+
+    asyncio.run(tell())
+    say(f"callbacks now go to {url}")

@@ -1,0 +1,95 @@
+"""``hip serve | relay | worker | db upgrade``: the long-running processes and their database."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from hip.entrypoints.cli.terminal import exits_as_promised, say
+from hip.entrypoints.settings import Settings, SettingsInvalid
+
+database = typer.Typer(help="The databases.", no_args_is_help=True)
+
+
+@exits_as_promised
+def serve() -> None:
+    """Answer the gateway and the hospital's system over HTTP. In memory mode relay and worker run inside."""
+    import uvicorn
+
+    from hip.entrypoints.http.app import create_app
+    from hip.entrypoints.logs import configure, log
+
+    configure()
+    settings = Settings.read()
+    host, port = settings.address
+    app = create_app(settings)
+    if settings.api_keys is None:
+        log.warning("sandbox-api-key", setting="HIP_API_KEYS", mode="sandbox")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host=host, port=port, log_level="warning", access_log=False, server_header=False, loop="uvloop"
+        )
+    )
+    server.run()
+    if not server.started:
+        raise SettingsInvalid([("HIP_BIND", f"an address to listen on: {settings.bind} could not be used")])
+
+
+@exits_as_promised
+def relay() -> None:
+    """Move due outbox rows to the workers, and mark conversations that nobody answered."""
+    from hip.entrypoints.container import adapters_for, opened, use_cases
+    from hip.entrypoints.logs import configure, log
+    from hip.entrypoints.worker.loops import RelayLoop
+
+    configure()
+    settings = Settings.read()
+
+    async def run() -> None:
+        adapters = adapters_for(settings)
+        uses = use_cases(adapters, settings)
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        async with opened(adapters):
+            log.info("relay-started", component="relay")
+            loop = RelayLoop(uses.relay_outbox(), uses.sweep_exchanges(), adapters.database(), adapters.waits())
+            await loop(stop)
+
+    asyncio.run(run())
+
+
+@exits_as_promised
+def worker(
+    burst: Annotated[bool, typer.Option("--burst", help="Stop when the queues are empty.")] = False,
+) -> None:
+    """Run what the relay hands over, one forked process for each batch."""
+    from hip.entrypoints.worker.main import work
+
+    work(Settings.read(), burst=burst)
+
+
+@database.command("upgrade")
+@exits_as_promised
+def upgrade() -> None:
+    """Bring the Postgres schema and the MongoDB indexes up to date; safe to run again."""
+    from hip.adapters.postgres.names import Names
+    from hip.adapters.postgres.schema import upgrade as upgrade_schema
+    from hip.entrypoints.wiring import mongo
+
+    settings = Settings.read()
+    settings.require()
+    if settings.database_url is None:
+        raise SettingsInvalid([("HIP_DATABASE_URL", "required: memory mode has no database")])
+    upgrade_schema(settings.database_url.get_secret_value(), names=Names.called(settings.names))
+
+    async def indexes() -> None:
+        documents = mongo(settings)
+        try:
+            await documents.ensure_indexes()
+        finally:
+            await documents.close()
+
+    asyncio.run(indexes())
+    say("the databases are up to date")

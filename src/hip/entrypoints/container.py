@@ -1,0 +1,214 @@
+"""The one graph of providers behind HTTP, command line, worker and relay (style.md §5).
+
+Used as a typed graph and nothing more: ``Singleton``, ``Object``, ``Dependency``, ``DependenciesContainer``. Everything
+constructs synchronously and connects late; ``opened`` does what is async, ``running`` both.
+"""
+
+import random
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Dependency, Dict, List, Object, Provider, Singleton
+
+from hip.adapters.clock import system_clock, uuid4_ids
+from hip.adapters.fhir.composition.composer import FhirComposer
+from hip.adapters.fhir.validation.validator import NrcesValidator
+from hip.adapters.gateway.callbacks import V3CallbackReader
+from hip.adapters.key_vault.memory import MemoryKeyVault
+from hip.adapters.memory.documents import MemoryDocuments
+from hip.adapters.memory.jobs import MemoryJobQueue
+from hip.adapters.memory.token_cache import MemoryTokenCache
+from hip.adapters.memory.units import MemoryDatabase
+from hip.adapters.names import name_likeness
+from hip.adapters.sealing.sealer import CryptographySealer
+from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.bundling import BuildBundle
+from hip.application.callbacks import ProcessCallback, ReceiveCallback, ReplayCallback
+from hip.application.consents import ReceiveConsent
+from hip.application.conversations import Conversations
+from hip.application.discovery import AnswerDiscovery
+from hip.application.intake import ReceiveVisit
+from hip.application.link_results import AcceptLinkResult, AcceptNotify
+from hip.application.link_tokens import AcceptToken
+from hip.application.linking import LinkVisit
+from hip.application.notifies import NotifyTransfer
+from hip.application.projections import Project
+from hip.application.relay import RelayOutbox, SweepExchanges
+from hip.application.release import ReleaseGate
+from hip.application.requests import ReceiveHealthInformationRequest
+from hip.application.retries import RetryTransfer
+from hip.application.sms import SendSmsLink
+from hip.application.storage import Topic
+from hip.application.transfers import PushTransfer
+from hip.application.work import RunRows
+from hip.entrypoints import wiring
+from hip.entrypoints.logs import report_row
+from hip.entrypoints.settings import Settings
+
+
+class Adapters(DeclarativeContainer):
+    """What both sets share: time, HTTP to the gateway and to requesters, FHIR, sealing."""
+
+    settings = Dependency(instance_of=Settings)
+    transport: Dependency[Any] = Dependency(default=None)
+
+    clock = Object(system_clock)
+    ids = Object(uuid4_ids)
+    jitter = Object(random.random)
+    likeness = Object(name_likeness)
+    facilities = Singleton(wiring.facilities, settings)
+    waits = Singleton(wiring.waits, settings)
+    records = Singleton(JsonVisitRecords)
+    reader = Singleton(V3CallbackReader)
+    composer = Singleton(FhirComposer)
+    validator = Singleton(NrcesValidator)
+    sealer = Singleton(CryptographySealer)
+    http = Singleton(wiring.gateway_http, settings, transport)
+    gateway = Singleton(wiring.gateway, http, settings, clock, ids)
+    pusher = Singleton(wiring.pusher, settings, transport)
+    callback_auth = Singleton(wiring.callback_auth, settings, gateway, clock)
+
+
+class MemoryAdapters(Adapters):
+    """Everything in this process, for the sandbox, certification and tests; refused in production."""
+
+    vault = Singleton(MemoryKeyVault)
+    database = Singleton(MemoryDatabase)
+    units = database.provided.unit
+    bundles = Singleton(MemoryDocuments)
+    projections = bundles
+    tokens = Singleton(MemoryTokenCache)
+    jobs = Singleton(MemoryJobQueue)
+    readiness = Dict(memory=database.provided.ping)
+    closers: Provider[Any] = List()
+
+
+class ServerAdapters(Adapters):
+    """Postgres, MongoDB, Redis and RQ."""
+
+    vault = Singleton(wiring.local_vault, Adapters.settings)
+    database = Singleton(wiring.postgres, Adapters.settings, vault, Adapters.records)
+    units = database.provided.unit
+    bundles = Singleton(wiring.mongo, Adapters.settings)
+    projections = bundles
+    tokens = Singleton(wiring.token_cache, Adapters.settings, vault)
+    jobs = Singleton(wiring.job_queue, Adapters.settings)
+    readiness = Dict(postgres=database.provided.ping, mongo=bundles.provided.ping, redis=tokens.provided.ping)
+    closers: Provider[Any] = List(bundles.provided.close, tokens.provided.close, jobs.provided.close)
+
+
+AnyAdapters = MemoryAdapters | ServerAdapters
+
+
+class UseCases(DeclarativeContainer):
+    """Every flow, over either set of adapters."""
+
+    adapters = DependenciesContainer()
+    parallel = Dependency(instance_of=int)
+    checksum: Dependency[Any] = Dependency()
+
+    _a = adapters
+    conversations = Singleton(Conversations, _a.units, _a.gateway, _a.clock, _a.ids, _a.waits)
+    gate = Singleton(ReleaseGate, _a.sealer)
+
+    receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
+    build_bundle = Singleton(BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock)
+    link_visit = Singleton(LinkVisit, _a.units, _a.tokens, conversations, _a.clock, _a.ids, _a.waits)
+    send_sms_link = Singleton(SendSmsLink, _a.units, conversations, _a.facilities, _a.clock, _a.ids)
+    accept_token = Singleton(AcceptToken, _a.units, _a.tokens, _a.clock)
+    accept_link_result = Singleton(AcceptLinkResult, _a.units, _a.tokens, _a.clock)
+    accept_notify = Singleton(AcceptNotify, _a.units, _a.clock)
+    answer_discovery = Singleton(AnswerDiscovery, _a.units, conversations, _a.likeness, _a.clock)
+    receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock)
+    receive_request = Singleton(ReceiveHealthInformationRequest, _a.units, _a.clock, _a.waits)
+    notify_transfer = Singleton(NotifyTransfer, _a.units, conversations, _a.clock)
+    push_transfer = Singleton(
+        PushTransfer,
+        _a.units,
+        conversations,
+        notify_transfer,
+        gate,
+        _a.bundles,
+        _a.sealer,
+        _a.pusher,
+        _a.clock,
+        _a.waits,
+        parallel,
+        checksum,
+        _a.jitter,
+    )
+    retry_transfer = Singleton(RetryTransfer, _a.units, _a.clock, _a.waits)
+    receive_callback = Singleton(ReceiveCallback, _a.units, _a.vault, _a.clock, _a.ids)
+    process_callback = Singleton(
+        ProcessCallback,
+        _a.units,
+        _a.vault,
+        _a.reader,
+        accept_token,
+        accept_link_result,
+        accept_notify,
+        answer_discovery,
+        receive_consent,
+        receive_request,
+        _a.clock,
+    )
+    replay_callback = Singleton(ReplayCallback, _a.units, _a.clock)
+    project = Singleton(Project, _a.units, _a.projections, _a.vault, _a.clock)
+    relay_outbox = Singleton(RelayOutbox, _a.units, _a.jobs, _a.clock, _a.waits)
+    sweep_exchanges = Singleton(SweepExchanges, _a.units, _a.clock)
+    run_rows = Singleton(
+        RunRows,
+        _a.units,
+        Dict(
+            {
+                Topic.CALLBACK: process_callback,
+                Topic.TRANSFER: push_transfer,
+                Topic.LINK: link_visit,
+                Topic.SMS: send_sms_link,
+                Topic.BUNDLE: build_bundle,
+                Topic.PROJECTION: project,
+            }
+        ),
+        _a.clock,
+        _a.waits,
+        _a.jitter,
+        Object(report_row),
+    )
+
+
+def adapters_for(settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> AnyAdapters:
+    """The set the settings name; opens nothing. ``transport`` replaces the network towards gateway and requesters.
+
+    Raises SettingsInvalid naming what the set still needs.
+    """
+    settings.require("facilities", "client_id", "client_secret")
+    container = MemoryAdapters if settings.storage == "memory" else ServerAdapters
+    return container(settings=settings, transport=transport)
+
+
+def use_cases(adapters: AnyAdapters, settings: Settings) -> UseCases:
+    """The flows over these adapters."""
+    return UseCases(adapters=adapters, parallel=settings.push_parallel, checksum=Object(wiring.checksum(settings)))
+
+
+@asynccontextmanager
+async def opened(adapters: AnyAdapters) -> AsyncGenerator[None]:
+    """Everything that is async about the adapters: a store that is away is found out at its first use."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(adapters.http().aclose)
+        stack.push_async_callback(adapters.pusher().close)
+        stack.push_async_callback(adapters.database().close)
+        for close in adapters.closers():
+            stack.push_async_callback(close)
+        yield
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[UseCases]:
+    """For one job or one command: adapters, opened, and the flows over them."""
+    adapters = adapters_for(settings)
+    async with opened(adapters):
+        yield use_cases(adapters, settings)

@@ -1,0 +1,84 @@
+"""The web application: routers, error table, and the lifespan that opens and closes what the container built."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from dependency_injector.providers import Provider
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.logging import LoggingConfig
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from hip.entrypoints.container import AnyAdapters, adapters_for, opened, use_cases
+from hip.entrypoints.http.callbacks import callbacks_router
+from hip.entrypoints.http.errors import EXCEPTION_HANDLERS
+from hip.entrypoints.http.health import health_router
+from hip.entrypoints.http.keys import ApiKeys, guard
+from hip.entrypoints.http.records import records_router
+from hip.entrypoints.http.visits import visits_router
+from hip.entrypoints.settings import Settings
+from hip.entrypoints.worker.loops import Pump, RelayLoop
+
+
+def injected(provider: Provider[Any]) -> Provide:
+    """A provider of the container as a litestar dependency (a lambda: style.md §5)."""
+    return Provide(lambda: provider(), sync_to_thread=False)  # noqa: PLW0108 - litestar cannot read a provider's signature
+
+
+def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Litestar:
+    """Build the application; nothing is opened before its lifespan.
+
+    ``adapters`` replaces those the settings name, for the sandbox and for tests. In memory mode relay and worker run
+    inside the lifespan.
+    """
+    adapters = adapters or adapters_for(settings)
+    uses = use_cases(adapters, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        async with opened(adapters):
+            if settings.storage != "memory":
+                yield
+                return
+            stop = asyncio.Event()
+            loops = [
+                asyncio.create_task(
+                    RelayLoop(uses.relay_outbox(), uses.sweep_exchanges(), adapters.database(), uses.waits())(stop)
+                ),
+                asyncio.create_task(Pump(adapters.jobs(), uses.run_rows())(stop)),
+            ]
+            try:
+                yield
+            finally:
+                stop.set()
+                await asyncio.gather(*loops)
+
+    hmis = Router(path="/", route_handlers=[visits_router, records_router], guards=guard(ApiKeys.of(settings)))
+    return Litestar(
+        [callbacks_router, hmis, health_router],
+        dependencies={
+            "units": injected(adapters.units),
+            "clock": injected(adapters.clock),
+            "facilities": injected(adapters.facilities),
+            "callback_auth": injected(adapters.callback_auth),
+            "receive_callback": injected(uses.receive_callback),
+            "receive_visit_record": injected(uses.receive_visit),
+            "readiness": injected(adapters.readiness),
+        },
+        exception_handlers=dict(EXCEPTION_HANDLERS),
+        lifespan=[lifespan],
+        # Litestar's own logger would print tracebacks with values; ours logs kinds and correlation ids.
+        logging_config=LoggingConfig(log_exceptions="never", configure_root_logger=False),
+        openapi_config=OpenAPIConfig(
+            title="hip",
+            version="1",
+            description="Health Information Provider for ABDM: the HMIS API",
+            components=Components(
+                security_schemes={"key": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header")}
+            ),
+            security=[{"key": []}],
+        ),
+    )

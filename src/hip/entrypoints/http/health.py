@@ -1,0 +1,38 @@
+"""Liveness and readiness, open and without detail beyond names and up or down."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from litestar import MediaType, Response, Router, get
+from litestar.di import NamedDependency
+
+from hip.domain.errors import Transient
+
+Readiness = Mapping[str, Callable[[], Awaitable[None]]]
+"""The name of each store and how to ask it; a call that raises Transient is a no."""
+
+
+@get("/health/live", summary="The process runs", security=[])
+async def live() -> dict[str, str]:
+    """Always 200 while the process answers."""
+    return {"status": "UP"}
+
+
+@get("/health/ready", summary="The stores answer", security=[])
+async def ready(readiness: NamedDependency[Readiness]) -> Response[dict[str, object]]:
+    """200 when every store answers, else 503."""
+    checks: dict[str, str] = {}
+    for name, ping in readiness.items():
+        try:
+            await ping()
+            checks[name] = "UP"
+        except Transient:
+            checks[name] = "DOWN"
+    up = all(state == "UP" for state in checks.values())
+    return Response(
+        {"status": "UP" if up else "DOWN", "checks": checks},
+        status_code=200 if up else 503,
+        media_type=MediaType.JSON,
+    )
+
+
+health_router = Router(path="/", route_handlers=[live, ready], tags=["health"])

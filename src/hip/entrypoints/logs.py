@@ -1,0 +1,63 @@
+"""JSON lines with allow-listed fields: what is not on the list cannot be logged (DATA-03, design.md rule 2)."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, cast
+
+import structlog
+
+ALLOWED = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "attempt",
+        "bind",
+        "code",
+        "component",
+        "correlation",
+        "count",
+        "error",
+        "flow",
+        "hip_id",
+        "kind",
+        "method",
+        "mode",
+        "row",
+        "rows",
+        "setting",
+        "state",
+        "status",
+        "topic",
+    }
+)
+
+
+def _only_allowed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value for key, value in event.items() if key in ALLOWED}
+
+
+def configure() -> None:
+    """One JSON object a line on standard error; libraries' own loggers are kept to warnings without arguments."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _only_allowed,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # httpx logs URLs and rq job descriptions: both may carry what must not be seen.
+    for name in ("httpx", "httpcore", "rq", "rq.worker", "pymongo", "asyncio", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+log = cast("structlog.stdlib.BoundLogger", structlog.get_logger())
+
+
+def report_row(event: str, *, topic: str, row: int, attempt: int, error: str) -> None:
+    """What became of an outbox row that did not simply succeed."""
+    log.warning(event, component="worker", topic=topic, row=row, attempt=attempt, error=error)

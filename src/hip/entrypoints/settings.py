@@ -1,0 +1,194 @@
+"""Everything an operator may set, read once from the environment or ``.env``; every fault is named, all at once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from hip.domain import identifiers
+from hip.domain.errors import DomainError, InvalidValue
+from hip.domain.facilities import Facility
+from hip.domain.identifiers import HipId
+from hip.domain.patients import Address
+
+SANDBOX_KEY = "sandbox"
+_SANDBOX_GATEWAY = "https://dev.abdm.gov.in/api/hiecm"
+
+
+class SettingsInvalid(DomainError):
+    """One or more settings are missing or bad; ``faults`` are (setting, what was expected)."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__("settings: " + "; ".join(f"{name}: {expected}" for name, expected in faults))
+        self.faults = tuple(faults)
+
+
+class FacilitySetting(BaseModel):
+    """One element of HIP_FACILITIES."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str = Field(min_length=1)
+    phone: str | None = None
+    email: str | None = None
+    line: str | None = None
+    district: str | None = None
+    state: str | None = None
+    pincode: str | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _is_a_hip_id(cls, value: str) -> str:
+        try:
+            return identifiers.hip_id(value, field="id")
+        except InvalidValue as fault:
+            raise ValueError(f"expected {fault.expected}") from None
+
+    def facility(self) -> Facility:
+        address = Address(line=self.line, district=self.district, state=self.state, pincode=self.pincode)
+        return Facility(hip_id=HipId(self.id), name=self.name, phone=self.phone, email=self.email, address=address)
+
+
+class ApiKeySetting(BaseModel):
+    """One element of HIP_API_KEYS: the SHA-256 of a key in hex, and the HIPs it may act for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
+    hips: tuple[str, ...] = Field(min_length=1)
+
+
+class Settings(BaseSettings):
+    """The promised settings of design.md. Waits are in ``application.waits``, scaled by ``wait_scale``."""
+
+    model_config = SettingsConfigDict(env_prefix="HIP_", env_file=".env", extra="ignore", frozen=True)
+
+    env: Literal["sandbox", "production"] = "sandbox"
+    storage: Literal["server", "memory"] = "server"
+    database_url: SecretStr | None = None
+    mongo_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    mongo_database: str = "AmritHRP"
+    names: Literal["seed", "amrit"] = "seed"
+    gateway_url: str = _SANDBOX_GATEWAY
+    cm_id: str = ""
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    facilities: Annotated[tuple[FacilitySetting, ...], NoDecode] = ()
+    api_keys: Annotated[tuple[ApiKeySetting, ...] | None, NoDecode] = None
+    bind: str = "127.0.0.1:8080"
+    public_url: str = ""
+    callback_auth: Literal["enforce", "observe"] = "enforce"
+    callback_audience: str = "account"
+    callback_issuer: str = ""
+    key_file: Path = Path("var/hip.keys")
+    wait_scale: float = Field(default=1.0, gt=0, le=10)
+    gateway_timeout: float = Field(default=20.0, gt=0, le=120)
+    push_entries_per_page: int = Field(default=1, ge=1, le=1)
+    push_first_page: Literal[0, 1] = 1
+    push_parallel: int = Field(default=4, ge=1, le=16)
+    push_checksum: Literal["hex", "base64"] = "hex"
+    push_link_above: Literal["off"] = "off"
+    push_timeout: float = Field(default=30.0, gt=0, le=300)
+
+    @field_validator("facilities", "api_keys", mode="before")
+    @classmethod
+    def _json_or_file(cls, value: object) -> object:
+        """``@file`` reads the JSON from there."""
+        if not isinstance(value, str):
+            return value
+        text = value
+        if value.startswith("@"):
+            try:
+                text = Path(value[1:]).read_text(encoding="utf-8")
+            except OSError as fault:
+                raise ValueError(f"expected a readable file {value[1:]}: {fault.strerror}") from None
+        try:
+            return json.loads(text)
+        except ValueError as fault:
+            raise ValueError(f"expected a JSON array: {fault}") from None
+
+    @field_validator("bind")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+            raise ValueError("expected HOST:PORT, for example 127.0.0.1:8080")
+        return value
+
+    @field_validator("gateway_url", "public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected an http(s) URL")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> Self:
+        """OPS-04: production does not start on anything that is only meant for the sandbox."""
+        if self.env != "production":
+            return self
+        forbidden = {
+            "HIP_STORAGE: expected server in production": self.storage != "server",
+            "HIP_CALLBACK_AUTH: expected enforce in production": self.callback_auth != "enforce",
+            "HIP_WAIT_SCALE: expected 1.0 in production": self.wait_scale != 1.0,
+            "HIP_API_KEYS: required in production": self.api_keys is None,
+            "HIP_GATEWAY_URL: expected the production gateway over https": not self.gateway_url.startswith("https://")
+            or self.gateway_url == _SANDBOX_GATEWAY,
+            "HIP_CM_ID: expected abdm in production": self.consent_manager != "abdm",
+        }
+        faults = [text for text, broken in forbidden.items() if broken]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def consent_manager(self) -> str:
+        """X-CM-ID: ``sbx`` or ``abdm`` unless set."""
+        return self.cm_id or ("abdm" if self.env == "production" else "sbx")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on; port 0 lets the system choose."""
+        host, _, port = self.bind.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    def require(self, *names: str) -> None:
+        """Raises SettingsInvalid naming every one of these settings that is missing, with those of the storage."""
+        needed = list(names)
+        if self.storage == "server":
+            needed += ["database_url", "mongo_url", "redis_url"]
+        missing = [name for name in needed if not _given(getattr(self, name))]
+        if missing:
+            raise SettingsInvalid([(f"HIP_{name.upper()}", "required") for name in missing])
+
+    @classmethod
+    def read(cls, **overrides: Any) -> Self:
+        """From the environment. Raises SettingsInvalid naming every bad setting."""
+        try:
+            return cls(**overrides)
+        except ValidationError as invalid:
+            raise SettingsInvalid(_faults(invalid)) from None
+
+
+def _given(value: object) -> bool:
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _faults(invalid: ValidationError) -> list[tuple[str, str]]:
+    """Setting names and expectations, never the values: a secret may be among them."""
+    faults: list[tuple[str, str]] = []
+    for error in invalid.errors(include_input=False, include_url=False):
+        message = error["msg"].removeprefix("Value error, ")
+        if not error["loc"]:
+            faults += [(part.partition(": ")[0], part.partition(": ")[2]) for part in message.split("; ")]
+            continue
+        name, *rest = error["loc"]
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+        faults.append((f"HIP_{str(name).upper()}{where}", message))
+    return faults

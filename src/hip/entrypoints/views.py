@@ -1,0 +1,177 @@
+"""What operators see of stored things: states, codes, counts and times; no clinical data, no names, no keys."""
+
+from datetime import datetime
+from typing import Any
+
+from hip.application.storage import Visit
+from hip.domain.bundles import BundleRecord
+from hip.domain.callbacks import Callback
+from hip.domain.consents import Consent
+from hip.domain.exchanges import Exchange
+from hip.domain.links import CareContext, LinkRequest, LinkStatus
+from hip.domain.transfers import Page, Transfer, context_statuses
+
+Shown = dict[str, Any]
+
+ADVICE = {
+    "ABDM-1207": "the name, gender or year of birth differs from the ABHA profile: correct it at the desk",
+    "ABDM-1036": "the demographics differ from the ABHA profile: correct them at the desk",
+    "ABDM-1043": "the ABHA address does not match the patient's KYC: correct it at the desk",
+    "ABDM-9999": "the gateway does not know this ABHA address: check its spelling at the desk",
+    "ABDM-1027": "too many link-token requests: wait 24 hours",
+    "ABDM-1092": "the same request was made a moment ago: wait 70 seconds",
+    "ABDM-1035": "the gateway does not know this facility: ask IT to check the bridge registration",
+}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def visit_view(visit: Visit, bundles: list[BundleRecord], context: CareContext | None) -> Shown:
+    record = visit.record
+    return {
+        "hipId": record.hip_id,
+        "visitCode": record.visit_code,
+        "version": visit.version,
+        "receivedAt": _time(visit.received_at),
+        "hiTypes": list(record.required_hi_types),
+        "bundles": [bundle_view(bundle) for bundle in bundles],
+        "linked": context.linked if context else False,
+        "linkedAt": _time(context.linked_at) if context else None,
+    }
+
+
+def bundle_view(bundle: BundleRecord) -> Shown:
+    return {
+        "hipId": bundle.key.hip_id,
+        "visitCode": bundle.key.visit_code,
+        "hiType": bundle.key.hi_type,
+        "version": bundle.version,
+        "valid": bundle.valid,
+        "size": bundle.size,
+        "sha256": bundle.sha256,
+        "composedAt": _time(bundle.composed_at),
+    }
+
+
+def link_view(request: LinkRequest) -> Shown:
+    refused = request.status in (LinkStatus.REFUSED, LinkStatus.UNANSWERED)
+    return {
+        "hipId": request.hip_id,
+        "visitCode": request.visit_code,
+        "patientReference": request.patient_reference,
+        "linkReference": request.reference,
+        "status": request.status,
+        "code": request.code,
+        "advice": ADVICE.get(request.code or "", "ask IT to look at the exchange") if refused else None,
+        "requestId": request.request_id,
+        "createdAt": _time(request.created_at),
+        "updatedAt": _time(request.updated_at),
+    }
+
+
+def exchange_view(exchange: Exchange) -> Shown:
+    # The business key of a token request is an ABHA address: it is left out.
+    return {
+        "id": exchange.id,
+        "hipId": exchange.hip_id,
+        "flow": exchange.flow,
+        "outcome": exchange.outcome,
+        "firstRefusal": exchange.refusal,
+        "openedAt": _time(exchange.opened_at),
+        "updatedAt": _time(exchange.updated_at),
+        "answerDue": _time(exchange.answer_due),
+        "attempts": [
+            {
+                "requestId": attempt.request_id,
+                "sentAt": _time(attempt.sent_at),
+                "status": attempt.status,
+                "code": attempt.code,
+                "repliedAt": _time(attempt.replied_at),
+                "answeredAt": _time(attempt.answered_at),
+            }
+            for attempt in exchange.attempts
+        ],
+    }
+
+
+def consent_view(consent: Consent) -> Shown:
+    artefact = consent.artefact
+    return {
+        "hipId": consent.hip_id,
+        "consentId": consent.consent_id,
+        "status": consent.status,
+        "signatureState": consent.signature_state,
+        "artefactHash": consent.artefact_hash,
+        "receivedAt": _time(consent.received_at),
+        "updatedAt": _time(consent.updated_at),
+        "acknowledgedAt": _time(consent.acknowledged_at),
+        "purpose": artefact.purpose if artefact else None,
+        "hiuId": artefact.hiu_id if artefact else None,
+        "hiTypes": sorted(artefact.hi_types) if artefact else None,
+        "careContexts": len(artefact.care_contexts) if artefact else None,
+        "from": _time(artefact.date_range.start) if artefact else None,
+        "to": _time(artefact.date_range.end) if artefact else None,
+        "dataEraseAt": _time(artefact.data_erase_at) if artefact else None,
+    }
+
+
+def transfer_view(transfer: Transfer, pages: list[Page] | None = None) -> Shown:
+    shown: Shown = {
+        "hipId": transfer.hip_id,
+        "transactionId": transfer.transaction_id,
+        "consentId": transfer.consent_id,
+        "state": transfer.state,
+        "outcome": transfer.outcome,
+        "refusal": transfer.refusal,
+        "reason": transfer.reason,
+        "attempts": transfer.attempts,
+        "pageCount": transfer.page_count,
+        "requestedAt": _time(transfer.requested_at),
+        "acknowledgedAt": _time(transfer.acknowledged_at),
+        "deadline": _time(transfer.deadline),
+        "doneAt": _time(transfer.done_at),
+        "notifiedAt": _time(transfer.notified_at),
+    }
+    if pages is not None:
+        shown["pages"] = [
+            {
+                "number": page.number,
+                "careContextReference": page.care_context_reference,
+                "hiType": page.hi_type,
+                "state": page.state,
+                "attempts": page.attempts,
+                "reason": page.reason,
+                "finishedAt": _time(page.finished_at),
+            }
+            for page in pages
+        ]
+        shown["careContexts"] = [
+            {
+                "careContextReference": status.care_context_reference,
+                "hiStatus": status.hi_status,
+                "description": status.description,
+            }
+            for status in context_statuses(pages)
+        ]
+    return shown
+
+
+def callback_view(callback: Callback) -> Shown:
+    return {
+        "id": callback.id,
+        "hipId": callback.hip_id,
+        "path": callback.path,
+        "requestId": callback.request_id,
+        "state": callback.state,
+        "verified": callback.verified,
+        "late": callback.late,
+        "runs": callback.runs,
+        "error": callback.error,
+        "bodyHash": callback.body_hash,
+        "bodyKept": callback.sealed_body is not None,
+        "headers": dict(callback.headers),
+        "receivedAt": _time(callback.received_at),
+        "finishedAt": _time(callback.finished_at),
+    }

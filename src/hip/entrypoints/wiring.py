@@ -1,0 +1,116 @@
+"""From settings to constructor arguments, one function for each adapter that needs more than a name."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx
+from pydantic import SecretStr
+
+from hip.adapters.gateway.client import HttpGateway
+from hip.adapters.gateway.settings import GatewaySettings
+from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
+from hip.adapters.key_vault.local import LocalKeyVault
+from hip.adapters.mongo.database import MongoDocuments
+from hip.adapters.mongo.names import AMRIT, SEED
+from hip.adapters.postgres.names import Names
+from hip.adapters.postgres.units import PostgresDatabase
+from hip.adapters.push.client import HttpPusher, PushSettings
+from hip.adapters.rq_jobs import RqJobQueue
+from hip.adapters.token_cache import RedisTokenCache
+from hip.application.ports import Clock, Facilities, Ids, KeyVault, VisitRecords
+from hip.application.waits import Waits
+from hip.entrypoints.facilities import ConfiguredFacilities
+from hip.entrypoints.settings import Settings
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value is not None else ""
+
+
+def facilities(settings: Settings) -> Facilities:
+    return ConfiguredFacilities(tuple(one.facility() for one in settings.facilities))
+
+
+def waits(settings: Settings) -> Waits:
+    return Waits.scaled(settings.wait_scale)
+
+
+def checksum(settings: Settings) -> Callable[[bytes], str]:
+    """PUSH-02: MD5 of the plaintext, a label for the receiver and never a safeguard."""
+
+    def as_hex(content: bytes) -> str:
+        return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+    def as_base64(content: bytes) -> str:
+        return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+    return as_hex if settings.push_checksum == "hex" else as_base64
+
+
+def gateway_http(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport, timeout=settings.gateway_timeout, follow_redirects=False, trust_env=False
+    )
+
+
+def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids) -> HttpGateway:
+    return HttpGateway(
+        http,
+        GatewaySettings(
+            base_url=settings.gateway_url,
+            cm_id=settings.consent_manager,
+            client_id=settings.client_id,
+            client_secret=_secret(settings.client_secret),
+            timeout=timedelta(seconds=settings.gateway_timeout),
+        ),
+        clock=clock,
+        ids=ids,
+    )
+
+
+def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> HttpPusher:
+    return HttpPusher(
+        PushSettings(
+            first_page=settings.push_first_page,
+            timeout=timedelta(seconds=settings.push_timeout),
+            allow_loopback_http=settings.env == "sandbox",
+        ),
+        transport=transport,
+    )
+
+
+def callback_auth(settings: Settings, gateway: HttpGateway, clock: Clock) -> CallbackAuth:
+    verifier = JwksVerifier(
+        gateway.jwks,
+        clock,
+        audience=settings.callback_audience or None,
+        issuers=frozenset({settings.callback_issuer}) if settings.callback_issuer else None,
+    )
+    return CallbackAuth(verifier=verifier, enforce=settings.callback_auth == "enforce")
+
+
+def local_vault(settings: Settings) -> KeyVault:
+    """A key file; the sandbox makes one, production wants it to be there (DATA-02)."""
+    return LocalKeyVault.open(settings.key_file, create=settings.env == "sandbox")
+
+
+def postgres(settings: Settings, vault: KeyVault, records: VisitRecords) -> PostgresDatabase:
+    return PostgresDatabase(
+        _secret(settings.database_url), vault=vault, records=records, names=Names.called(settings.names)
+    )
+
+
+def mongo(settings: Settings) -> MongoDocuments:
+    return MongoDocuments(
+        _secret(settings.mongo_url), settings.mongo_database, AMRIT if settings.names == "amrit" else SEED
+    )
+
+
+def token_cache(settings: Settings, vault: KeyVault) -> RedisTokenCache:
+    return RedisTokenCache(_secret(settings.redis_url), vault)
+
+
+def job_queue(settings: Settings) -> RqJobQueue:
+    return RqJobQueue(_secret(settings.redis_url))

@@ -1,0 +1,31 @@
+"""What RQ calls: one function for every topic. Arguments are row ids and attempts; nothing else ever enters Redis."""
+
+import asyncio
+from collections.abc import Sequence
+
+
+class JobFailed(Exception):
+    """A batch broke off. Carries the kind of error only: RQ would keep the text of any other for a day."""
+
+
+def run(topic: str, claims: Sequence[Sequence[int]]) -> None:
+    """Run leased rows in this work-horse process, with everything opened and closed for it.
+
+    ``claims`` are [row id, attempt] pairs. Raises JobFailed without the original error, whose text or traceback could
+    hold what must not rest in Redis.
+    """
+    kind = ""
+    try:
+        asyncio.run(_run([(int(row_id), int(attempt)) for row_id, attempt in claims]))
+    except Exception as failure:  # noqa: BLE001 - every failure is reduced to its kind
+        kind = type(failure).__name__
+    if kind:
+        raise JobFailed(f"{topic}: {kind}")
+
+
+async def _run(claims: Sequence[tuple[int, int]]) -> None:
+    from hip.entrypoints.container import running
+    from hip.entrypoints.settings import Settings
+
+    async with running(Settings.read()) as uses:
+        await uses.run_rows()(claims)

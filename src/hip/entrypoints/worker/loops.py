@@ -1,0 +1,102 @@
+"""The loops that move work: the relay of server mode, and the pump of memory mode that is relay and worker in one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from hip.adapters.memory.jobs import MemoryJobQueue
+from hip.application.relay import BATCH, RelayOutbox, SweepExchanges
+from hip.application.waits import Waits
+from hip.application.work import RunRows
+from hip.domain.errors import Transient
+from hip.entrypoints.logs import log
+
+_T = TypeVar("_T")
+Wait = Callable[[float], Awaitable[bool]]
+
+SWEEP_EVERY = 10
+"""Polls between two sweeps of conversations nobody answered."""
+
+_BATCHES_AT_ONCE = 8
+
+
+class Wakeups(Protocol):
+    """A database that rings when outbox rows are committed."""
+
+    def wakeups(self) -> AbstractAsyncContextManager[Wait]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLoop:
+    """Moves due rows to the queue as they come, and polls each ``waits.poll`` in case a bell was missed."""
+
+    relay: RelayOutbox
+    sweep: SweepExchanges
+    wakeups: Wakeups
+    waits: Waits
+
+    async def __call__(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set. An outage of a store is waited out, never fatal."""
+        rounds = 0
+        while not stop.is_set():
+            try:
+                async with self.wakeups.wakeups() as wait:
+                    while not stop.is_set():
+                        rounds += 1
+                        await self._round(rounds, wait)
+            except Transient as failure:
+                log.warning("relay-waits", component="relay", error=type(failure).__name__)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.waits.poll.total_seconds()):
+                        await stop.wait()
+
+    async def _round(self, rounds: int, wait: Wait) -> None:
+        moved = await self.relay()
+        if rounds % SWEEP_EVERY == 0:
+            await self.sweep()
+        if moved < BATCH:
+            await wait(self.waits.poll.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Pump:
+    """Runs batches in this process as they are enqueued, several at once: a slow transfer stops no callback."""
+
+    jobs: MemoryJobQueue
+    run_rows: RunRows
+
+    async def __call__(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set; then batches in hand are finished."""
+        places = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                await places.acquire()
+                claims = await _unless(stop, self.jobs.take())
+                if claims is None:
+                    return
+                group.create_task(self._run([(row.id, row.attempt) for row in claims], places))
+
+    async def _run(self, claims: list[tuple[int, int]], places: asyncio.Semaphore) -> None:
+        try:
+            await self.run_rows(claims)
+        except Transient as failure:
+            # Nothing is lost: the rows' leases run out and they come back.
+            log.warning("batch-broke-off", component="pump", error=type(failure).__name__)
+        finally:
+            places.release()
+
+
+async def _unless(stop: asyncio.Event, awaited: Awaitable[_T]) -> _T | None:
+    """The result, or None when ``stop`` was set first."""
+    task = asyncio.ensure_future(awaited)
+    stopped = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task in done:
+        return task.result()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    return None
