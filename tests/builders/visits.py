@@ -69,7 +69,17 @@ def a_bare_visit(**changes: Any) -> VisitRecord:
     return a_visit(**{"complaints": (), "diagnoses": (), "vitals": None, "medications": (), **changes})
 
 
-_NAMES = ("Meera Kulkarni", "आशा वर्मा", "ലക്ഷ്മി നായർ", "ਹਰਪ੍ਰੀਤ ਸਿੰਘ", "محمد علی", "D'Souza <b>&amp;", "O\u00a0K", "Ł", "\u200d\u0915")
+_NAMES = (
+    "Meera Kulkarni",
+    "आशा वर्मा",
+    "ലക്ഷ്മി നായർ",
+    "ਹਰਪ੍ਰੀਤ ਸਿੰਘ",
+    "محمد علی",
+    "D'Souza <b>&amp;",
+    "O\u00a0K",
+    "Ł",
+    "\u200d\u0915",
+)
 words = st.one_of(
     st.sampled_from(_NAMES),
     st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1, max_size=40),
@@ -78,10 +88,27 @@ numbers = st.decimals(min_value=0, max_value=100_000, places=2).map(lambda value
 days = st.dates(min_value=date(1900, 1, 1), max_value=date(2200, 12, 31))
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)) if minutes else UTC)
 moments = st.datetimes(min_value=datetime(1901, 1, 1), max_value=datetime(2199, 1, 1), timezones=offsets)  # noqa: DTZ001
-partial_dates = st.one_of(days.map(date.isoformat), days.map(lambda day: f"{day:%Y-%m}"), days.map(lambda day: f"{day:%Y}"))
+partial_dates = st.one_of(
+    days.map(date.isoformat), days.map(lambda day: f"{day:%Y-%m}"), days.map(lambda day: f"{day:%Y}")
+)
 frequencies = st.one_of(
     st.sampled_from(
-        ["OD", "BD", "TDS", "QID", "HS", "SOS", "STAT", "1-0-1", "1-1-1-1", "½-0-½", "q8h", "every 6 hours", "0-0-0", "1/0-0"]
+        [
+            "OD",
+            "BD",
+            "TDS",
+            "QID",
+            "HS",
+            "SOS",
+            "STAT",
+            "1-0-1",
+            "1-1-1-1",
+            "½-0-½",
+            "q8h",
+            "every 6 hours",
+            "0-0-0",
+            "1/0-0",
+        ]
     ),
     words,
 )
@@ -219,7 +246,18 @@ def _one_each(documents: list[Document]) -> tuple[Document, ...]:
 def visits(draw: st.DrawFn) -> VisitRecord:
     """Whole records: sparse and full, odd names, Indian scripts, missing codes, extreme figures."""
     hints = typing.get_type_hints(VisitRecord)
-    own = {"hip_id", "visit_code", "visit_class", "category", "start", "end", "patient", "practitioner", "hi_types", "documents"}
+    own = {
+        "hip_id",
+        "visit_code",
+        "visit_class",
+        "category",
+        "start",
+        "end",
+        "patient",
+        "practitioner",
+        "hi_types",
+        "documents",
+    }
     clinical: dict[str, Any] = {}
     for each in dataclasses.fields(VisitRecord):
         if each.name not in own and draw(st.booleans()):
