@@ -6,7 +6,7 @@ from dataclasses import replace
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
-from hip.domain.callbacks import Callback, CallbackId, CallbackState
+from hip.domain.callbacks import Callback, CallbackId
 from hip.domain.errors import Conflict, NotFound
 from hip.domain.identifiers import HipId, RequestId
 
@@ -23,12 +23,9 @@ class MemoryCallbacks:
         key = (callback.hip_id, callback.path, callback.request_id)
         known = self._rows.get(key)
         if known is not None:
-            # A rejected delivery proved nothing, so it must not keep the true one out.
-            replaceable = known.state is CallbackState.REJECTED and callback.state is not CallbackState.REJECTED
-            if not replaceable:
-                if known.body_hash == callback.body_hash:
-                    return False
-                raise Conflict("a callback with this REQUEST-ID was received with another body")
+            if known.body_hash == callback.body_hash:
+                return False
+            raise Conflict("a callback with this REQUEST-ID was received with another body")
         if self._find(callback.hip_id, callback.id) is not None:
             raise Conflict("the callback id is taken")
         self._rows.put(key, callback)

@@ -1,0 +1,99 @@
+"""Received callbacks in Postgres. Their bodies arrive sealed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hip.adapters.postgres.statements import Statements, listed
+from hip.adapters.postgres.tables.conversations import callbacks
+from hip.application.storage import Listing
+from hip.domain.callbacks import Callback, CallbackId, CallbackState
+from hip.domain.errors import Conflict, NotFound
+from hip.domain.identifiers import HipId, RequestId
+
+
+def _row(callback: Callback) -> dict[str, Any]:
+    return {
+        "hip_id": callback.hip_id,
+        "id": callback.id,
+        "path": callback.path,
+        "request_id": callback.request_id,
+        "received_at": callback.received_at,
+        "body_hash": callback.body_hash,
+        "sealed_body": callback.sealed_body,
+        "headers": [list(header) for header in callback.headers],
+        "verified": callback.verified,
+        "state": callback.state.value,
+        "late": callback.late,
+        "runs": callback.runs,
+        "finished_at": callback.finished_at,
+        "error": callback.error,
+    }
+
+
+def _callback(row: RowMapping) -> Callback:
+    return Callback(
+        hip_id=HipId(row["hip_id"]),
+        id=CallbackId(row["id"]),
+        path=row["path"],
+        request_id=RequestId(row["request_id"]),
+        received_at=row["received_at"],
+        body_hash=row["body_hash"],
+        sealed_body=row["sealed_body"],
+        headers=tuple((name, length) for name, length in row["headers"]),
+        verified=row["verified"],
+        state=CallbackState(row["state"]),
+        late=row["late"],
+        runs=row["runs"],
+        finished_at=row["finished_at"],
+        error=row["error"],
+    )
+
+
+class PostgresCallbacks:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, callback: Callback) -> bool:
+        added = insert(callbacks).values(_row(callback)).on_conflict_do_nothing()
+        if await self._statements.count(added) == 1:
+            return True
+        known = await self._statements.first(
+            select(callbacks.c.body_hash).where(
+                callbacks.c.hip_id == callback.hip_id,
+                callbacks.c.path == callback.path,
+                callbacks.c.request_id == callback.request_id,
+            )
+        )
+        if known is None:
+            raise Conflict("the callback id is taken")
+        if known["body_hash"] != callback.body_hash:
+            raise Conflict("a callback with this REQUEST-ID was received with another body")
+        return False
+
+    async def get(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None:
+        row = await self._statements.first(
+            select(callbacks).where(callbacks.c.hip_id == hip_id, callbacks.c.id == callback_id)
+        )
+        return None if row is None else _callback(row)
+
+    async def save(self, callback: Callback) -> None:
+        written = await self._statements.count(
+            update(callbacks)
+            .where(callbacks.c.hip_id == callback.hip_id, callbacks.c.id == callback.id)
+            .values(
+                state=callback.state.value,
+                error=callback.error,
+                runs=callback.runs,
+                finished_at=callback.finished_at,
+                sealed_body=callback.sealed_body,
+            )
+        )
+        if written == 0:
+            raise NotFound("callback", callback.id)
+
+    async def list(self, listing: Listing) -> Sequence[Callback]:
+        rows = await self._statements.all(listed(select(callbacks), callbacks, listing, at="received_at"))
+        return [_callback(row) for row in rows]

@@ -1,0 +1,123 @@
+"""Discoveries and consents in Postgres."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping, Select, select
+from sqlalchemy.dialects.postgresql import insert
+
+from hip.adapters.postgres.statements import Statements, listed, upsert
+from hip.adapters.postgres.tables.linking import discovery_request
+from hip.adapters.postgres.tables.release import consents
+from hip.application.ports import KeyVault
+from hip.application.storage import Listing
+from hip.domain.consents import Consent, ConsentArtefact, ConsentStatus, SignatureState
+from hip.domain.discovery import DiscoveryRequest
+from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, PatientReference, TransactionId
+
+
+def _discovery_row(request: DiscoveryRequest) -> dict[str, Any]:
+    return {
+        "hip_id": request.hip_id,
+        "transaction_id": request.transaction_id,
+        "consent_manager_user_id": str(request.abha_address),
+        "patient_reference_number": request.patient_reference,
+        "timestamp": request.received_at,
+    }
+
+
+def _discovery(row: RowMapping) -> DiscoveryRequest:
+    reference = row["patient_reference_number"]
+    return DiscoveryRequest(
+        hip_id=HipId(row["hip_id"]),
+        transaction_id=TransactionId(row["transaction_id"]),
+        abha_address=AbhaAddress(row["consent_manager_user_id"]),
+        patient_reference=None if reference is None else PatientReference(reference),
+        received_at=row["timestamp"],
+    )
+
+
+class PostgresDiscoveries:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, request: DiscoveryRequest) -> bool:
+        statement = insert(discovery_request).values(_discovery_row(request)).on_conflict_do_nothing()
+        return await self._statements.count(statement) == 1
+
+    async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
+        row = await self._statements.first(
+            select(discovery_request).where(
+                discovery_request.c.hip_id == hip_id, discovery_request.c.transaction_id == transaction_id
+            )
+        )
+        return None if row is None else _discovery(row)
+
+
+class PostgresConsents:
+    """The artefact says who the patient is and where they were treated, so it rests sealed."""
+
+    def __init__(self, statements: Statements, vault: KeyVault) -> None:
+        self._statements = statements
+        self._vault = vault
+
+    async def save(self, consent: Consent) -> None:
+        await self._statements.run(upsert(consents, self._row(consent)))
+
+    async def lock(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None:
+        return await self._one(_by_id(hip_id, consent_id).with_for_update())
+
+    async def get(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None:
+        return await self._one(_by_id(hip_id, consent_id))
+
+    async def list(self, listing: Listing) -> Sequence[Consent]:
+        rows = await self._statements.all(listed(select(consents), consents, listing, at="received_at"))
+        return [self._consent(row) for row in rows]
+
+    async def _one(self, statement: Select[Any]) -> Consent | None:
+        row = await self._statements.first(statement)
+        return None if row is None else self._consent(row)
+
+    def _row(self, consent: Consent) -> dict[str, Any]:
+        sealed = None
+        if consent.artefact is not None:
+            sealed = self._vault.seal(
+                msgspec.json.encode(consent.artefact), context=_context(consent.hip_id, consent.consent_id)
+            )
+        return {
+            "hip_id": consent.hip_id,
+            "consent_id": consent.consent_id,
+            "status": consent.status.value,
+            "sealed_artefact": sealed,
+            "artefact_hash": consent.artefact_hash,
+            "signature_state": consent.signature_state.value,
+            "received_at": consent.received_at,
+            "updated_at": consent.updated_at,
+            "acknowledged_at": consent.acknowledged_at,
+        }
+
+    def _consent(self, row: RowMapping) -> Consent:
+        artefact = None
+        if row["sealed_artefact"] is not None:
+            content = self._vault.unseal(row["sealed_artefact"], context=_context(row["hip_id"], row["consent_id"]))
+            artefact = msgspec.json.decode(content, type=ConsentArtefact)
+        return Consent(
+            hip_id=HipId(row["hip_id"]),
+            consent_id=ConsentId(row["consent_id"]),
+            status=ConsentStatus(row["status"]),
+            artefact=artefact,
+            artefact_hash=row["artefact_hash"],
+            signature_state=SignatureState(row["signature_state"]),
+            received_at=row["received_at"],
+            updated_at=row["updated_at"],
+            acknowledged_at=row["acknowledged_at"],
+        )
+
+
+def _by_id(hip_id: HipId, consent_id: ConsentId) -> Select[Any]:
+    return select(consents).where(consents.c.hip_id == hip_id, consents.c.consent_id == consent_id)
+
+
+def _context(hip_id: str, consent_id: str) -> str:
+    return f"consents/{hip_id}/{consent_id}"

@@ -1,0 +1,279 @@
+"""Link tokens, link requests and care contexts in Postgres."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, Text, func, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hip.adapters.postgres.statements import Statements, listed, upsert
+from hip.adapters.postgres.tables.linking import care_context, generate_token_response, initiated_link_request
+from hip.application.ports import KeyVault
+from hip.application.storage import Listing, TokenAnswer
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import (
+    AbhaAddress,
+    AbhaNumber,
+    CareContextReference,
+    HipId,
+    LinkReference,
+    PatientReference,
+    RequestId,
+    TransactionId,
+    VisitCode,
+)
+from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
+
+_TOKENS = generate_token_response
+_REQUESTS = initiated_link_request
+
+
+def _token_context(hip_id: str, request_id: str) -> str:
+    return f"generate_token_response/{hip_id}/{request_id}"
+
+
+class PostgresLinkTokens:
+    """A row with neither token nor error code is a token that was dropped."""
+
+    def __init__(self, statements: Statements, vault: KeyVault) -> None:
+        self._statements = statements
+        self._vault = vault
+
+    async def put(self, token: LinkToken, *, request_id: RequestId, now: datetime) -> None:
+        sealed = self._vault.seal(token.value.encode(), context=_token_context(token.hip_id, request_id))
+        statement = insert(_TOKENS).values(
+            hip_id=token.hip_id,
+            request_id=request_id,
+            abha_address=str(token.abha_address),
+            abha_number=None if token.abha_number is None else str(token.abha_number),
+            link_token=sealed,
+            expires_at=token.expires_at,
+            error_code=None,
+            created_at=now,
+        )
+        replaced = ("abha_address", "abha_number", "link_token", "expires_at", "error_code")
+        await self._statements.run(
+            statement.on_conflict_do_update(
+                index_elements=[_TOKENS.c.hip_id, _TOKENS.c.request_id],
+                set_={name: statement.excluded[name] for name in replaced},
+                # A replayed callback must not bring a dropped token back.
+                where=_TOKENS.c.link_token.is_not(None) | _TOKENS.c.error_code.is_not(None),
+            )
+        )
+
+    async def put_refusal(
+        self, hip_id: HipId, abha_address: AbhaAddress, code: str, *, request_id: RequestId, now: datetime
+    ) -> None:
+        refusal = insert(_TOKENS).values(
+            hip_id=hip_id, request_id=request_id, abha_address=str(abha_address), error_code=code, created_at=now
+        )
+        await self._statements.run(refusal.on_conflict_do_nothing())
+
+    async def current(self, hip_id: HipId, abha_address: AbhaAddress, *, now: datetime) -> LinkToken | None:
+        row = await self._statements.first(
+            select(_TOKENS)
+            .where(_TOKENS.c.hip_id == hip_id, _TOKENS.c.abha_address == str(abha_address))
+            .where(_TOKENS.c.link_token.is_not(None), _TOKENS.c.expires_at > now)
+            .order_by(_TOKENS.c.created_at.desc(), _TOKENS.c.sequence.desc())
+            .limit(1)
+        )
+        return None if row is None else self._token(row)
+
+    async def answer(self, hip_id: HipId, request_id: RequestId) -> TokenAnswer | None:
+        row = await self._statements.first(
+            select(_TOKENS).where(_TOKENS.c.hip_id == hip_id, _TOKENS.c.request_id == request_id)
+        )
+        if row is None:
+            return None
+        return TokenAnswer(
+            hip_id=HipId(row["hip_id"]),
+            request_id=RequestId(row["request_id"]),
+            abha_address=AbhaAddress(row["abha_address"]),
+            token=None if row["link_token"] is None else self._token(row),
+            error_code=row["error_code"],
+            created_at=row["created_at"],
+        )
+
+    async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None:
+        await self._statements.run(
+            update(_TOKENS)
+            .where(_TOKENS.c.hip_id == hip_id, _TOKENS.c.abha_address == str(abha_address))
+            .where(_TOKENS.c.link_token.is_not(None))
+            .values(link_token=None)
+        )
+
+    def _token(self, row: RowMapping) -> LinkToken:
+        value = self._vault.unseal(row["link_token"], context=_token_context(row["hip_id"], row["request_id"]))
+        return LinkToken(
+            hip_id=HipId(row["hip_id"]),
+            abha_address=AbhaAddress(row["abha_address"]),
+            abha_number=None if row["abha_number"] is None else AbhaNumber(row["abha_number"]),
+            value=value.decode(),
+            expires_at=row["expires_at"],
+        )
+
+
+def _request_row(request: LinkRequest) -> dict[str, Any]:
+    return {
+        "hip_id": request.hip_id,
+        "link_reference_number": request.reference,
+        "request_id": request.request_id,
+        "txn_id": request.transaction_id,
+        "status": request.status.value,
+        "created_at": request.created_at,
+        "updated_at": request.updated_at,
+        "visit_code": request.visit_code,
+        "patient_reference": request.patient_reference,
+        "abha_address": None if request.abha_address is None else str(request.abha_address),
+        "code": request.code,
+        "token_renewed": request.token_renewed,
+    }
+
+
+def _request(row: RowMapping) -> LinkRequest:
+    return LinkRequest(
+        hip_id=HipId(row["hip_id"]),
+        reference=LinkReference(row["link_reference_number"]),
+        request_id=None if row["request_id"] is None else RequestId(row["request_id"]),
+        transaction_id=None if row["txn_id"] is None else TransactionId(row["txn_id"]),
+        status=LinkStatus(row["status"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        visit_code=VisitCode(row["visit_code"]),
+        patient_reference=PatientReference(row["patient_reference"]),
+        abha_address=None if row["abha_address"] is None else AbhaAddress(row["abha_address"]),
+        code=row["code"],
+        token_renewed=row["token_renewed"],
+    )
+
+
+class PostgresLinkRequests:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def save(self, request: LinkRequest) -> None:
+        await self._statements.run(upsert(_REQUESTS, _request_row(request)))
+
+    async def lock_by_visit(self, hip_id: HipId, visit_code: VisitCode) -> LinkRequest | None:
+        row = await self._statements.first(
+            select(_REQUESTS)
+            .where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.visit_code == visit_code)
+            .order_by(_REQUESTS.c.created_at.desc(), _REQUESTS.c.sequence.desc())
+            .limit(1)
+            .with_for_update()
+        )
+        return None if row is None else _request(row)
+
+    async def by_reference(self, hip_id: HipId, reference: LinkReference) -> LinkRequest | None:
+        row = await self._statements.first(
+            select(_REQUESTS).where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.link_reference_number == reference)
+        )
+        return None if row is None else _request(row)
+
+    async def by_request_id(self, hip_id: HipId, request_id: RequestId) -> Sequence[LinkRequest]:
+        return await self._oldest_first(
+            select(_REQUESTS).where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.request_id == request_id)
+        )
+
+    async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
+        return await self._oldest_first(
+            select(_REQUESTS)
+            .where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.abha_address == str(abha_address))
+            .where(_REQUESTS.c.status == LinkStatus.AWAITING_TOKEN.value)
+        )
+
+    async def list(self, listing: Listing) -> Sequence[LinkRequest]:
+        rows = await self._statements.all(listed(select(_REQUESTS), _REQUESTS, listing, at="created_at"))
+        return [_request(row) for row in rows]
+
+    async def _oldest_first(self, statement: Select[Any]) -> Sequence[LinkRequest]:
+        rows = await self._statements.all(statement.order_by(_REQUESTS.c.created_at, _REQUESTS.c.sequence))
+        return [_request(row) for row in rows]
+
+
+def _context_row(context: CareContext) -> dict[str, Any]:
+    return {
+        "hip_id": context.hip_id,
+        "care_context_number": context.reference,
+        "link_reference_number": context.link_reference,
+        "visit_code": context.visit_code,
+        "display": context.display,
+        "patient_reference": context.patient_reference,
+        "clinical_date": context.clinical_date,
+        "hi_types": [hi_type.value for hi_type in context.hi_types],
+        "linked_to": None if context.linked_to is None else str(context.linked_to),
+        "linked_at": context.linked_at,
+    }
+
+
+def _context(row: RowMapping) -> CareContext:
+    return CareContext(
+        hip_id=HipId(row["hip_id"]),
+        reference=CareContextReference(row["care_context_number"]),
+        link_reference=None if row["link_reference_number"] is None else LinkReference(row["link_reference_number"]),
+        visit_code=VisitCode(row["visit_code"]),
+        display=row["display"],
+        patient_reference=PatientReference(row["patient_reference"]),
+        clinical_date=row["clinical_date"],
+        hi_types=tuple(HiType(name) for name in row["hi_types"]),
+        linked_to=None if row["linked_to"] is None else AbhaAddress(row["linked_to"]),
+        linked_at=row["linked_at"],
+    )
+
+
+class PostgresCareContexts:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def save(self, context: CareContext) -> None:
+        await self._statements.run(upsert(care_context, _context_row(context)))
+
+    async def lock(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None:
+        return await self._one(_by_reference(hip_id, reference).with_for_update())
+
+    async def get(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None:
+        return await self._one(_by_reference(hip_id, reference))
+
+    async def unlinked(
+        self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
+    ) -> Sequence[CareContext]:
+        hi_type = func.unnest(care_context.c.hi_types, type_=Text).column_valued("hi_type")
+        newest_first = (care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
+        ranked = (
+            select(
+                care_context.c.care_context_number,
+                func.row_number().over(partition_by=hi_type, order_by=newest_first).label("rank"),
+            )
+            .select_from(care_context.join(hi_type, true()))
+            .where(care_context.c.hip_id == hip_id, care_context.c.patient_reference == patient_reference)
+            .where(care_context.c.linked_to.is_(None))
+            .subquery("ranked")
+        )
+        chosen = select(ranked.c.care_context_number).where(ranked.c.rank <= per_hi_type)
+        return await self._all(
+            select(care_context)
+            .where(care_context.c.hip_id == hip_id, care_context.c.care_context_number.in_(chosen))
+            .order_by(*newest_first)
+        )
+
+    async def of_patient(self, hip_id: HipId, patient_reference: PatientReference) -> Sequence[CareContext]:
+        return await self._all(
+            select(care_context)
+            .where(care_context.c.hip_id == hip_id, care_context.c.patient_reference == patient_reference)
+            .order_by(care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
+        )
+
+    async def list(self, listing: Listing) -> Sequence[CareContext]:
+        return await self._all(listed(select(care_context), care_context, listing, at="clinical_date"))
+
+    async def _one(self, statement: Select[Any]) -> CareContext | None:
+        row = await self._statements.first(statement)
+        return None if row is None else _context(row)
+
+    async def _all(self, statement: Select[Any]) -> Sequence[CareContext]:
+        return [_context(row) for row in await self._statements.all(statement)]
+
+
+def _by_reference(hip_id: HipId, reference: CareContextReference) -> Select[Any]:
+    return select(care_context).where(care_context.c.hip_id == hip_id, care_context.c.care_context_number == reference)

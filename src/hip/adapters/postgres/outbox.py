@@ -1,0 +1,107 @@
+"""The outbox in Postgres.
+
+``run_at`` is when a row may next be leased, for a leased row too: then it is where its lease ends. So one partial index
+on (priority, run_at, id) holds whatever may become due, and a lease reads due rows only.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Integer, RowMapping, Update, column, func, insert, select, true, update, values
+
+from hip.adapters.postgres.statements import Statements
+from hip.adapters.postgres.tables.conversations import outbox
+from hip.application.storage import OutboxRow, Topic
+from hip.domain.identifiers import HipId
+
+CHANNEL = "hip_outbox"
+_UNDECIDED = ("ready", "leased")
+
+
+def _row(hip_id: HipId, topic: Topic, key: str, run_at: datetime) -> dict[str, Any]:
+    return {
+        "hip_id": hip_id,
+        "topic": topic.value,
+        "key": key,
+        "priority": topic.priority,
+        "run_at": run_at,
+        "attempt": 0,
+        "state": "ready",
+    }
+
+
+def _outbox_row(row: RowMapping) -> OutboxRow:
+    return OutboxRow(
+        id=row["id"],
+        hip_id=HipId(row["hip_id"]),
+        topic=Topic(row["topic"]),
+        key=row["key"],
+        attempt=row["attempt"],
+        lease_until=row["lease_until"],
+    )
+
+
+class PostgresOutbox:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
+        # One round trip; the server sends equal notifications of one transaction once, and only when it commits.
+        added = insert(outbox).values(_row(hip_id, topic, key, run_at)).returning(outbox.c.id).cte("added")
+        await self._statements.run(select(func.pg_notify(CHANNEL, "")).select_from(added))
+
+    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
+        # Each topic is its own range of the index. The join takes the topics in this order and row by row, so with the
+        # outer limit no more rows are locked than are given out.
+        topics = values(column("priority", Integer), name="topics").data([(topic.priority,) for topic in Topic])
+        row = (
+            select(outbox.c.hip_id, outbox.c.id, outbox.c.run_at)
+            .where(outbox.c.state.in_(_UNDECIDED), outbox.c.priority == topics.c.priority, outbox.c.run_at <= now)
+            .order_by(outbox.c.run_at, outbox.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .lateral("row")
+        )
+        due = select(row).select_from(topics.join(row, true())).limit(limit).cte("due")
+        leased = await self._statements.all(
+            update(outbox)
+            .where(outbox.c.hip_id == due.c.hip_id, outbox.c.id == due.c.id)
+            .values(state="leased", attempt=outbox.c.attempt + 1, run_at=until, lease_until=until)
+            .returning(outbox, due.c.run_at.label("due_at"))
+        )
+        in_order = sorted(leased, key=lambda each: (each["priority"], each["due_at"], each["id"]))
+        return [_outbox_row(each) for each in in_order]
+
+    async def current(self, row_id: int, attempt: int) -> OutboxRow | None:
+        row = await self._statements.first(
+            select(outbox).where(outbox.c.id == row_id, outbox.c.state == "leased", outbox.c.attempt == attempt)
+        )
+        return None if row is None else _outbox_row(row)
+
+    async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
+        await self._statements.run(
+            update(outbox)
+            .where(outbox.c.id.in_(row_ids), outbox.c.state == "leased", outbox.c.run_at < until)
+            .values(run_at=until, lease_until=until)
+        )
+
+    async def done(self, row_id: int, attempt: int) -> bool:
+        return await self._held(_leave(row_id, attempt).values(state="done", lease_until=None))
+
+    async def defer(self, row_id: int, attempt: int, *, run_at: datetime) -> bool:
+        return await self._held(_leave(row_id, attempt).values(state="ready", lease_until=None, run_at=run_at))
+
+    async def bury(self, row_id: int, attempt: int) -> bool:
+        return await self._held(_leave(row_id, attempt).values(state="dead", lease_until=None))
+
+    async def waiting(self) -> int:
+        counted = select(func.count()).select_from(outbox).where(outbox.c.state.in_(_UNDECIDED))
+        return int((await self._statements.run(counted)).scalar_one())
+
+    async def _held(self, statement: Update) -> bool:
+        return await self._statements.count(statement) == 1
+
+
+def _leave(row_id: int, attempt: int) -> Update:
+    return update(outbox).where(outbox.c.id == row_id, outbox.c.state == "leased", outbox.c.attempt == attempt)

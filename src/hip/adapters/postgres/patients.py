@@ -1,0 +1,99 @@
+"""Patients in Postgres."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Integer, RowMapping, Select, cast, func, literal, select, union_all
+
+from hip.adapters.postgres.statements import Statements, upsert
+from hip.adapters.postgres.tables.clinical import patients
+from hip.domain.discovery import PatientIdentifiers
+from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference
+from hip.domain.patients import Address, Gender, Patient
+
+
+def _row(patient: Patient, hip_id: HipId) -> dict[str, Any]:
+    address = patient.address
+    return {
+        "hip_id": hip_id,
+        "reference": patient.reference,
+        "name": patient.name,
+        "gender": patient.gender.value,
+        "birth_year": patient.birth_year,
+        "birth_date": patient.birth_date,
+        "phone": patient.phone,
+        "email": patient.email,
+        "abha_address": None if patient.abha_address is None else str(patient.abha_address),
+        "abha_number": None if patient.abha_number is None else str(patient.abha_number),
+        "address": None
+        if address is None
+        else {
+            "line": address.line,
+            "district": address.district,
+            "state": address.state,
+            "pincode": address.pincode,
+        },
+    }
+
+
+def _patient(row: RowMapping) -> Patient:
+    return Patient(
+        reference=PatientReference(row["reference"]),
+        name=row["name"],
+        gender=Gender(row["gender"]),
+        birth_year=row["birth_year"],
+        birth_date=row["birth_date"],
+        phone=row["phone"],
+        email=row["email"],
+        abha_address=None if row["abha_address"] is None else AbhaAddress(row["abha_address"]),
+        abha_number=None if row["abha_number"] is None else AbhaNumber(row["abha_number"]),
+        address=None if row["address"] is None else Address(**row["address"]),
+    )
+
+
+class PostgresPatients:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def save(self, patient: Patient, *, hip_id: HipId) -> None:
+        await self._statements.run(upsert(patients, _row(patient, hip_id)))
+
+    async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None:
+        row = await self._statements.first(
+            select(patients).where(patients.c.hip_id == hip_id, patients.c.reference == reference)
+        )
+        return None if row is None else _patient(row)
+
+    async def candidates(self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int) -> Sequence[Patient]:
+        # Many people may share a mobile: those an ABHA identifies come first, so that the limit cannot hide them.
+        ranked = [
+            ("abha_address", [str(address) for address in identifiers.abha_addresses]),
+            ("abha_number", [str(number) for number in identifiers.abha_numbers]),
+            ("phone", list(identifiers.mobiles)),
+        ]
+        looks = [_look(hip_id, rank, column, values, limit) for rank, (column, values) in enumerate(ranked) if values]
+        if not looks:
+            return []
+        found = union_all(*looks).subquery("found")
+        best = (
+            select(found.c.reference, func.min(found.c.rank).label("rank")).group_by(found.c.reference).subquery("best")
+        )
+        rows = await self._statements.all(
+            select(patients)
+            .join(best, patients.c.reference == best.c.reference)
+            .where(patients.c.hip_id == hip_id)
+            .order_by(best.c.rank, patients.c.reference.collate("C"))
+            .limit(limit)
+        )
+        return [_patient(row) for row in rows]
+
+
+def _look(hip_id: HipId, rank: int, column: str, values: Sequence[str], limit: int) -> Select[Any]:
+    """One index scan: who has one of these values."""
+    # The limit counts people, and one person may be found once a rank: so each rank may fill it alone.
+    return (
+        select(patients.c.reference, cast(literal(rank), Integer).label("rank"))
+        .where(patients.c.hip_id == hip_id, patients.c[column].in_(values))
+        .order_by(patients.c.reference.collate("C"))
+        .limit(limit)
+    )

@@ -1,0 +1,87 @@
+"""What the collections of one unit run their statements through."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Executable, RowMapping, Select, Table
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hip.adapters.postgres.failures import translated
+from hip.application.storage import Listing
+from hip.domain.errors import DomainError, StorageFailed
+
+
+class Statements:
+    """One transaction. After a failure nothing more is sent: the server has undone it, or will."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._open = True
+        self._broken = False
+
+    async def run(self, statement: Executable) -> CursorResult[Any]:
+        """Raises StorageFailed on an outage and ever after, RuntimeError once the unit has ended."""
+        self.require_usable()
+        try:
+            with translated():
+                return await self._connection.execute(statement)
+        except BaseException:
+            self._broken = True
+            raise
+
+    async def first(self, statement: Executable) -> RowMapping | None:
+        return (await self.run(statement)).mappings().first()
+
+    async def all(self, statement: Executable) -> Sequence[RowMapping]:
+        return (await self.run(statement)).mappings().all()
+
+    async def count(self, statement: Executable) -> int:
+        """The rows a statement changed."""
+        return (await self.run(statement)).rowcount
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """A DomainError inside undoes what was done inside, and the unit lives on."""
+        self.require_usable()
+        with translated():
+            nested = await self._connection.begin_nested()
+        try:
+            yield
+        except DomainError:
+            with translated():
+                await nested.rollback()
+            self._broken = False
+            raise
+        with translated():
+            await nested.commit()
+
+    def require_usable(self) -> None:
+        if not self._open:
+            raise RuntimeError("this unit of work has ended")
+        if self._broken:
+            raise StorageFailed("the transaction is broken")
+
+    def end(self) -> None:
+        self._open = False
+
+
+def upsert(table: Table, row: dict[str, Any], *, keeping: Sequence[str] = ()) -> Insert:
+    """Insert, or replace by primary key everything but the key and the columns to be kept as they were first."""
+    statement = insert(table).values(row)
+    fixed = {*table.primary_key.columns.keys(), *keeping}
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: statement.excluded[name] for name in row if name not in fixed},
+    )
+
+
+def listed(statement: Select[Any], table: Table, listing: Listing, *, at: str) -> Select[Any]:
+    """Newest first by the column ``at``, the later inserted of two equals first. ``since`` belongs to the span."""
+    if listing.hip_id is not None:
+        statement = statement.where(table.c.hip_id == listing.hip_id)
+    if listing.since is not None:
+        statement = statement.where(table.c[at] >= listing.since)
+    return statement.order_by(table.c[at].desc(), table.c.sequence.desc()).limit(listing.limit)

@@ -1,0 +1,84 @@
+"""Patients, visits, what is known of their bundles, and the table that triggers their making."""
+
+from sqlalchemy import BigInteger, Column, Date, Index, MetaData, PrimaryKeyConstraint, SmallInteger, Table
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hip.adapters.postgres.names import Names
+from hip.adapters.postgres.tables.columns import METADATA, flag, moment, sealed, sequence, text, whole
+
+patients = Table(
+    "patients",
+    METADATA,
+    text("hip_id"),
+    text("reference"),
+    text("name"),
+    text("gender"),
+    Column("birth_year", SmallInteger, nullable=False),
+    Column("birth_date", Date),
+    text("phone", null=True),
+    text("email", null=True),
+    text("abha_address", null=True),
+    text("abha_number", null=True),
+    Column("address", JSONB(none_as_null=True)),
+    PrimaryKeyConstraint("hip_id", "reference", name="pk_patients"),
+)
+for _identifier in ("abha_address", "abha_number", "phone"):
+    Index(
+        f"ix_patients_{_identifier}",
+        patients.c.hip_id,
+        patients.c[_identifier],
+        postgresql_where=patients.c[_identifier].is_not(None),
+    )
+
+visits = Table(
+    "visits",
+    METADATA,
+    text("hip_id"),
+    text("visit_code"),
+    text("patient_reference"),
+    sealed("sealed_source"),
+    text("digest"),
+    whole("version"),
+    moment("received_at"),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "visit_code", name="pk_visits"),
+    Index("ix_visits_received_at", "hip_id", "received_at"),
+)
+
+bundles = Table(
+    "bundles",
+    METADATA,
+    text("hip_id"),
+    text("visit_code"),
+    text("hi_type"),
+    whole("version"),
+    text("sha256"),
+    Column("size", BigInteger, nullable=False),
+    flag("valid"),
+    moment("clinical_date"),
+    moment("composed_at"),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "visit_code", "hi_type", "version", name="pk_bundles"),
+    Index("ix_bundles_composed_at", "hip_id", "composed_at"),
+)
+
+
+def trigger_table(names: Names) -> Table:
+    """The trigger table, in a MetaData of its own because its names differ between databases."""
+    table = Table(
+        names.trigger_table,
+        MetaData(),
+        text("hip_id"),
+        text("visit_code"),
+        flag(names.trigger_flag, key="processed"),
+        moment("created_at"),
+        moment("processed_at", null=True),
+        PrimaryKeyConstraint("hip_id", "visit_code", name=f"pk_{names.trigger_table}"),
+    )
+    Index(
+        f"ix_{names.trigger_table}_waiting",
+        table.c.hip_id,
+        table.c.created_at,
+        postgresql_where=table.c.processed.is_(False),
+    )
+    return table

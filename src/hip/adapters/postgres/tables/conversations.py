@@ -1,0 +1,106 @@
+"""What the gateway told us, what we told it, and the work that follows."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hip.adapters.postgres.tables.columns import METADATA, flag, moment, sealed, sequence, text, whole
+
+callbacks = Table(
+    "callbacks",
+    METADATA,
+    text("hip_id"),
+    text("id"),
+    text("path"),
+    text("request_id"),
+    moment("received_at"),
+    text("body_hash"),
+    sealed("sealed_body", null=True),
+    Column("headers", JSONB, nullable=False),
+    flag("verified"),
+    text("state"),
+    flag("late"),
+    whole("runs"),
+    moment("finished_at", null=True),
+    text("error", null=True),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "id", name="pk_callbacks"),
+    UniqueConstraint("hip_id", "path", "request_id", name="uq_callbacks_request_id"),
+    Index("ix_callbacks_received_at", "hip_id", "received_at"),
+)
+
+exchanges = Table(
+    "exchanges",
+    METADATA,
+    text("hip_id"),
+    text("id"),
+    text("flow"),
+    text("business_key"),
+    text("outcome"),
+    moment("opened_at"),
+    moment("updated_at"),
+    moment("answer_due", null=True),
+    text("refusal", null=True),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "id", name="pk_exchanges"),
+    Index("ix_exchanges_business_key", "hip_id", "flow", "business_key", "opened_at"),
+    Index("ix_exchanges_opened_at", "hip_id", "opened_at"),
+)
+Index(
+    "ix_exchanges_overdue",
+    exchanges.c.answer_due,
+    postgresql_where=exchanges.c.outcome.in_(["sent", "accepted"]) & exchanges.c.answer_due.is_not(None),
+)
+
+attempts = Table(
+    "attempts",
+    METADATA,
+    text("hip_id"),
+    text("request_id"),
+    text("exchange_id"),
+    whole("position"),
+    moment("sent_at"),
+    Column("status", SmallInteger),
+    text("code", null=True),
+    moment("replied_at", null=True),
+    moment("answered_at", null=True),
+    PrimaryKeyConstraint("hip_id", "request_id", name="pk_attempts"),
+    ForeignKeyConstraint(
+        ["hip_id", "exchange_id"], ["exchanges.hip_id", "exchanges.id"], name="fk_attempts_exchange", ondelete="CASCADE"
+    ),
+    Index("ix_attempts_exchange", "hip_id", "exchange_id"),
+)
+
+outbox = Table(
+    "outbox",
+    METADATA,
+    text("hip_id"),
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    text("topic"),
+    text("key"),
+    Column("priority", SmallInteger, nullable=False),
+    moment("run_at"),
+    whole("attempt"),
+    moment("lease_until", null=True),
+    text("state"),
+    PrimaryKeyConstraint("hip_id", "id", name="pk_outbox"),
+    UniqueConstraint("id", name="uq_outbox_id"),
+    CheckConstraint("state IN ('ready', 'leased', 'done', 'dead')", name="ck_outbox_state"),
+)
+Index(
+    "ix_outbox_due",
+    outbox.c.priority,
+    outbox.c.run_at,
+    outbox.c.id,
+    postgresql_where=outbox.c.state.in_(["ready", "leased"]),
+)

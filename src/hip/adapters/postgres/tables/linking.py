@@ -1,0 +1,99 @@
+"""Care contexts, the requests and tokens that link them, and discoveries."""
+
+from sqlalchemy import Column, Computed, Index, PrimaryKeyConstraint, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from hip.adapters.postgres.tables.columns import METADATA, flag, moment, sealed, sequence, text
+
+care_context = Table(
+    "care_context",
+    METADATA,
+    text("hip_id"),
+    text("care_context_number"),
+    text("link_reference_number", null=True),
+    text("visit_code"),
+    text("display"),
+    Column("facility_id", Text, Computed("hip_id", persisted=True)),
+    text("patient_reference"),
+    moment("clinical_date"),
+    Column("hi_types", ARRAY(Text), nullable=False),
+    text("linked_to", null=True),
+    moment("linked_at", null=True),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "care_context_number", name="pk_care_context"),
+    Index("ix_care_context_patient", "hip_id", "patient_reference", "clinical_date"),
+    Index("ix_care_context_clinical_date", "hip_id", "clinical_date"),
+)
+Index(
+    "ix_care_context_unlinked",
+    care_context.c.hip_id,
+    care_context.c.patient_reference,
+    care_context.c.clinical_date,
+    postgresql_where=care_context.c.linked_to.is_(None),
+)
+
+initiated_link_request = Table(
+    "initiated_link_request",
+    METADATA,
+    text("hip_id"),
+    text("link_reference_number"),
+    text("request_id", null=True),
+    text("txn_id", null=True),
+    text("status"),
+    moment("created_at"),
+    moment("updated_at"),
+    text("visit_code"),
+    text("patient_reference"),
+    text("abha_address", null=True),
+    text("code", null=True),
+    flag("token_renewed"),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "link_reference_number", name="pk_initiated_link_request"),
+    Index("ix_initiated_link_request_visit", "hip_id", "visit_code", "created_at"),
+    Index("ix_initiated_link_request_created_at", "hip_id", "created_at"),
+)
+Index(
+    "ix_initiated_link_request_request_id",
+    initiated_link_request.c.hip_id,
+    initiated_link_request.c.request_id,
+    postgresql_where=initiated_link_request.c.request_id.is_not(None),
+)
+Index(
+    "ix_initiated_link_request_awaiting_token",
+    initiated_link_request.c.hip_id,
+    initiated_link_request.c.abha_address,
+    postgresql_where=initiated_link_request.c.status == "awaiting-token",
+)
+
+generate_token_response = Table(
+    "generate_token_response",
+    METADATA,
+    text("hip_id"),
+    text("request_id"),
+    text("abha_address"),
+    text("abha_number", null=True),
+    sealed("link_token", null=True),
+    moment("expires_at", null=True),
+    text("error_code", null=True),
+    moment("created_at"),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "request_id", name="pk_generate_token_response"),
+)
+Index(
+    "ix_generate_token_response_abha_address",
+    generate_token_response.c.hip_id,
+    generate_token_response.c.abha_address,
+    generate_token_response.c.created_at,
+    postgresql_where=generate_token_response.c.link_token.is_not(None),
+)
+
+discovery_request = Table(
+    "discovery_request",
+    METADATA,
+    text("hip_id"),
+    text("transaction_id"),
+    text("consent_manager_user_id"),
+    text("patient_reference_number", null=True),
+    moment("timestamp"),
+    PrimaryKeyConstraint("hip_id", "transaction_id", name="pk_discovery_request"),
+)

@@ -1,0 +1,172 @@
+"""Postgres as the store that decides: a unit of work is one connection and one transaction."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from hip.adapters.postgres.audit import PostgresAudit
+from hip.adapters.postgres.callbacks import PostgresCallbacks
+from hip.adapters.postgres.consents import PostgresConsents, PostgresDiscoveries
+from hip.adapters.postgres.dsn import engine_url
+from hip.adapters.postgres.exchanges import PostgresExchanges
+from hip.adapters.postgres.failures import translated
+from hip.adapters.postgres.links import PostgresCareContexts, PostgresLinkRequests, PostgresLinkTokens
+from hip.adapters.postgres.names import Names
+from hip.adapters.postgres.outbox import PostgresOutbox
+from hip.adapters.postgres.patients import PostgresPatients
+from hip.adapters.postgres.statements import Statements
+from hip.adapters.postgres.tables.clinical import trigger_table
+from hip.adapters.postgres.transfers import PostgresTransfers
+from hip.adapters.postgres.visits import PostgresBundleRecords, PostgresTriggers, PostgresVisits
+from hip.adapters.postgres.wakeups import PostgresWakeups
+from hip.application.ports import KeyVault, VisitRecords
+from hip.application.storage import UnitOfWork
+
+
+class PostgresUnit:
+    """One transaction."""
+
+    def __init__(self, connection: AsyncConnection, database: "PostgresDatabase") -> None:
+        self._connection = connection
+        self.statements = statements = Statements(connection)
+        vault = database.vault
+        self.outbox = PostgresOutbox(statements)
+        self.callbacks = PostgresCallbacks(statements)
+        self.exchanges = PostgresExchanges(statements)
+        self.link_tokens = PostgresLinkTokens(statements, vault)
+        self.link_requests = PostgresLinkRequests(statements)
+        self.care_contexts = PostgresCareContexts(statements)
+        self.patients = PostgresPatients(statements)
+        self.visits = PostgresVisits(statements, vault, database.records)
+        self.triggers = PostgresTriggers(statements, database.triggers)
+        self.bundles = PostgresBundleRecords(statements)
+        self.discoveries = PostgresDiscoveries(statements)
+        self.consents = PostgresConsents(statements, vault)
+        self.transfers = PostgresTransfers(statements, vault)
+        self.audit = PostgresAudit(statements)
+
+    async def commit(self) -> None:
+        """Raises StorageFailed when the server does not confirm it: then it may or may not have happened."""
+        self.statements.require_usable()
+        self.statements.end()
+        with translated():
+            await self._connection.commit()
+
+
+class PostgresDatabase:
+    """Opens units on one server. Nothing is connected before the first; one event loop per database.
+
+    ``pool_size`` 0 connects anew for each unit. ``pool_timeout`` is how long a unit waits for a free connection,
+    ``lock_timeout`` for a row another one holds, ``statement_timeout`` for any one answer; each then raises
+    StorageFailed.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        vault: KeyVault,
+        records: VisitRecords,
+        names: Names = Names(),  # noqa: B008 - frozen
+        pool_size: int = 10,
+        pool_timeout: timedelta = timedelta(seconds=5),
+        connect_timeout: timedelta = timedelta(seconds=5),
+        lock_timeout: timedelta = timedelta(seconds=5),
+        statement_timeout: timedelta = timedelta(seconds=15),
+    ) -> None:
+        self.vault = vault
+        self.records = records
+        self.triggers = trigger_table(names)
+        url = engine_url(dsn)
+        arguments: dict[str, Any] = {
+            "timeout": connect_timeout.total_seconds(),
+            # A server that vanished without a word answers nothing, not even that the statement took too long.
+            "command_timeout": (statement_timeout + timedelta(seconds=2)).total_seconds(),
+            "server_settings": {
+                "application_name": "hip",
+                "timezone": "UTC",
+                "jit": "off",  # short statements only: compiling one costs more than it saves
+                "lock_timeout": _milliseconds(lock_timeout),
+                "statement_timeout": _milliseconds(statement_timeout),
+                "idle_in_transaction_session_timeout": _milliseconds(2 * statement_timeout),
+            },
+        }
+        pool: dict[str, Any] = {"poolclass": NullPool}
+        if pool_size:
+            pool = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout.total_seconds()}
+        self._engine = create_async_engine(url, hide_parameters=True, connect_args=arguments, **pool)
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        self._listening = create_async_engine(url, hide_parameters=True, connect_args=arguments, poolclass=NullPool)
+        self._holders: set[asyncio.Task[Any]] = set()
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncGenerator[UnitOfWork]:
+        """A unit of work. Raises StorageFailed, and RuntimeError inside another unit of the same task."""
+        task = asyncio.current_task()
+        if task is None or task in self._holders:
+            raise RuntimeError("a unit of work is open in this task already; units do not nest")
+        with translated():
+            connection = await self._engine.connect()
+        unit = PostgresUnit(connection, self)
+        self._holders.add(task)
+        try:
+            yield unit
+        finally:
+            self._holders.discard(task)
+            unit.statements.end()
+            await asyncio.shield(_closed(connection))
+
+    @asynccontextmanager
+    async def wakeups(self) -> AsyncGenerator[Callable[[float], Awaitable[bool]]]:
+        """Gives ``wait(seconds)``: True as soon as outbox rows may have been committed since the last wait, else False.
+
+        While the server is away it only sleeps.
+        """
+        wakeups = PostgresWakeups(self._listening)
+        try:
+            yield wakeups.wait
+        finally:
+            await asyncio.shield(wakeups.close())
+
+    async def ping(self) -> None:
+        """Raises StorageFailed when the server does not answer."""
+        with translated():
+            async with self._engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Let every connection go."""
+        await self._engine.dispose()
+        await self._listening.dispose()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """For those who read outside the units: benchmarks, the doctor."""
+        return self._engine
+
+
+async def _closed(connection: AsyncConnection) -> None:
+    """Undo what was not committed and give the connection back. One that fails in this is thrown away."""
+    try:
+        await connection.close()
+    except (SQLAlchemyError, OSError):
+        # The server undoes a transaction whose connection is gone; whoever ran it has been told already.
+        await connection.invalidate()
+        await connection.close()
+
+
+def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    """A pooled connection that the server closed meanwhile is replaced, without asking the server each time."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(round(span.total_seconds() * 1000))
