@@ -32,7 +32,7 @@ class GatewaySession:
         self._ids = ids
         self._token: _Token | None = None
         self._asking = asyncio.Lock()
-        self._asked = 0
+        self._failures = 0
         self._failure: HipError | None = None
 
     async def token(self, *, now: datetime) -> str:
@@ -43,18 +43,17 @@ class GatewaySession:
         """
         if (kept := self._kept(now)) is not None:
             return kept
-        asked = self._asked
+        failures = self._failures
         async with self._asking:
             if (kept := self._kept(now)) is not None:
                 return kept
-            if self._failure is not None and self._asked != asked:
+            if self._failure is not None and self._failures != failures:
                 # Those who waited share the failure: a queue of time-outs would hold them all up.
                 raise self._failure.with_traceback(None)
-            self._asked += 1
             try:
                 self._token, self._failure = await self._ask(now), None
             except HipError as failure:
-                self._failure = failure
+                self._failure, self._failures = failure, self._failures + 1
                 raise
             return self._token.value
 

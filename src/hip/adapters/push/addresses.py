@@ -155,7 +155,7 @@ def _take_apart(url: str) -> PushTarget:
 
 
 def _address(host: str) -> IpAddress | None:
-    """The IP address ``host`` spells in its one canonical way, None for a name. Raises UnsafeUrl for what is neither."""
+    """The IP address ``host`` spells in the canonical way, None for a name. Raises UnsafeUrl for what is neither."""
     if host.startswith("["):
         try:
             return IPv6Address(host[1:-1])
