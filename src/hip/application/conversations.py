@@ -43,7 +43,7 @@ class Conversations:
         due = now + self.waits.answer
         async with self.units() as uow:
             latest = await uow.exchanges.lock_latest(hip_id, call.flow, call.business_key)
-            if latest is None:
+            if latest is None or (latest.succeeded and call.flow.renewable):
                 exchange = Exchange.open(
                     ExchangeId(self.ids()),
                     hip_id=hip_id,

@@ -7,7 +7,7 @@ from hip.application.link_results import mark_linked
 from hip.application.link_tokens import remember
 from hip.application.messages import GenerateToken, LinkCareContexts, LinkedContext, PatientEntry
 from hip.application.ports import Clock, Ids, TokenCache
-from hip.application.storage import Units
+from hip.application.storage import Topic, Units
 from hip.application.waits import Waits
 from hip.domain.errors import LinkTokenRefused, NotFound, StorageFailed
 from hip.domain.exchanges import Exchange, Flow, Outcome
@@ -103,11 +103,17 @@ class LinkVisit:
     async def _request_token(self, linkable: Linkable) -> None:
         hip_id, patient, now = linkable.context.hip_id, linkable.patient, self.clock()
         async with self.units() as uow:
+            # With the conversation locked no answer can slip in between: a token that came meanwhile is used.
+            latest = await uow.exchanges.lock_latest(hip_id, Flow.GENERATE_TOKEN, str(linkable.abha_address))
+            token = await uow.link_tokens.current(hip_id, linkable.abha_address, now=now)
+            if token is not None and token.abha_number == patient.abha_number:
+                await uow.outbox.add(hip_id, Topic.LINK, linkable.context.visit_code, run_at=now)
+                await uow.commit()
+                return
             request = await uow.link_requests.lock_by_visit(hip_id, linkable.context.visit_code)
             asked = await uow.exchanges.requests_since(
                 hip_id, Flow.GENERATE_TOKEN, str(linkable.abha_address), now - self.waits.token_quota
             )
-            latest = await uow.exchanges.lock_latest(hip_id, Flow.GENERATE_TOKEN, str(linkable.abha_address))
             waiting = latest is not None and latest.outcome in (Outcome.SENT, Outcome.ACCEPTED)
             blocked = asked >= TOKEN_REQUESTS_PER_DAY and not waiting
             if request is not None:

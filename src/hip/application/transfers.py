@@ -31,11 +31,12 @@ NOT_YET_KNOWN = frozenset({"400", "404"})
 """The requester may not know the transaction yet (contract §2.10)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 - not an error: why no further page may leave
     """The gate said no in the middle of a transfer."""
 
-    reason: str
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

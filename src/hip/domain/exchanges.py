@@ -36,6 +36,11 @@ class Flow(StrEnum):
         """True for what a person feels or what is counted: never repeated by itself after a crash hid its fate."""
         return self in (Flow.GENERATE_TOKEN, Flow.SMS_NOTIFY)
 
+    @property
+    def renewable(self) -> bool:
+        """True for a call that may be wanted anew after it succeeded: a link token expires, or is found bad."""
+        return self is Flow.GENERATE_TOKEN
+
     def already_done(self, code: str) -> bool:
         """True for the codes by which the gateway says that a repeat of this call changes nothing (contract §1.11)."""
         return code in _DUPLICATES.get(self, frozenset())

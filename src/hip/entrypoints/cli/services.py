@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -26,14 +27,19 @@ def serve() -> None:
     app = create_app(settings)
     if settings.api_keys is None:
         log.warning("sandbox-api-key", setting="HIP_API_KEYS", mode="sandbox")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, host=host, port=port, log_level="warning", access_log=False, server_header=False, loop="uvloop"
-        )
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, server_header=False, loop="uvloop"
     )
-    server.run()
-    if not server.started:
-        raise SettingsInvalid([("HIP_BIND", f"an address to listen on: {settings.bind} could not be used")])
+    try:
+        listener = config.bind_socket()
+    except SystemExit:
+        raise SettingsInvalid([("HIP_BIND", f"an address to listen on: {settings.bind} is not free")]) from None
+    with listener:
+        listener.listen(2048)  # who connects from here on waits for the application instead of being refused
+        bound_host, bound_port = listener.getsockname()[:2]
+        say(f"listening http://{bound_host}:{bound_port}")
+        sys.stdout.flush()
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 @exits_as_promised
