@@ -83,7 +83,7 @@ def refused(content: bytes) -> InvalidValue:
         ("documents", [{"title": "x", "data": "AAAA"}], "documents[0].data", "PDF, JPEG or PNG"),
         ("followUps", [{"day": "2026-02-30"}], "followUps[0].day", "a date"),
         ("labReports", [{"text": "CBC", "results": []}], "labReports[0].results", "at least one"),
-        ("labReports", [{"text": "CBC", "results": [{"text": "Hb", "value": []}]}], "labReports[0].results[0].value", "or"),
+        ("observations", [{"text": "Hb", "value": []}], "observations[0].value", "a number or text"),
         ("immunizations", [{"text": "BCG", "doseNumber": 1.5}], "immunizations[0].doseNumber", "whole number"),
         ("familyHistory", [{"relationship": "uncle", "conditions": []}], "familyHistory[0].conditions", "at least one"),
         ("surprise", 1, "surprise", "hip visits schema"),

@@ -82,14 +82,12 @@ def test_no_care_context_display_says_who_or_what(visit):
     assert "@" not in shown
 
 
-@given(visits())
-@settings(max_examples=25, deadline=None)
-def test_no_repr_shows_clinical_data(visit):
-    marked = "Syphilis canary"
-    named = a_visit(complaints=(Complaint(text=marked),), notes=marked, category=marked)
-    assert marked not in repr(named)
-    assert marked not in repr(named.complaints)
-    assert visit.patient.name not in repr(visit) or len(visit.patient.name) < 12
+def test_no_repr_shows_clinical_data():
+    canary = "Syphilis canary"
+    visit = a_visit(complaints=(Complaint(text=canary),), notes=canary, category=canary)
+    assert "canary" not in repr(visit)
+    assert "canary" not in repr(visit.complaints)
+    assert visit.patient.name not in repr(visit)
 
 
 def test_a_time_without_an_offset_is_refused():

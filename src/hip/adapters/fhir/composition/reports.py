@@ -28,7 +28,7 @@ def each_report(draft: Draft) -> list[Part]:
         parts.append(Part(reference, "; ".join(_lab_words(lab))))
     for index, imaging in enumerate(draft.record.imaging_reports):
         made = _report(draft, imaging.text, imaging.issued, codeable(imaging, LOINC), "imaging")
-        _describe_imaging(draft, made, [imaging])
+        _describe_imaging(draft, made, [(index, imaging)])
         reference = draft.add(made, "imaging-report", index, profile="DiagnosticReportImaging")
         parts.append(Part(reference, _imaging_words(imaging)))
     return parts
@@ -53,7 +53,7 @@ def one_report(draft: Draft) -> list[Part]:
         results, specimens = _grouped(draft, labs)
         _describe_lab(draft, made, labs, results, specimens)
     if imagings:
-        _describe_imaging(draft, made, imagings)
+        _describe_imaging(draft, made, list(enumerate(imagings)))
     made["conclusion"] = _conclusion(reports)
     profile = "DiagnosticReportLab" if labs else "DiagnosticReportImaging"
     reference = draft.add(made, "reports", profile=profile)
@@ -95,8 +95,8 @@ def _describe_lab(
     made["conclusion"] = _conclusion(labs)
 
 
-def _describe_imaging(draft: Draft, made: Resource, imagings: Iterable[ImagingReport]) -> None:
-    for index, imaging in enumerate(imagings):
+def _describe_imaging(draft: Draft, made: Resource, numbered: list[tuple[int, ImagingReport]]) -> None:
+    for index, imaging in numbered:
         for reference in images(draft, imaging, f"imaging-{index}"):
             made.setdefault("media", []).append({"link": reference})
         if imaging.study_uid is not None:
@@ -104,7 +104,7 @@ def _describe_imaging(draft: Draft, made: Resource, imagings: Iterable[ImagingRe
         if imaging.number is not None:
             made.setdefault("identifier", []).append(_number(draft, imaging.number))
         _present(draft, made, imaging.attachment)
-    made["conclusion"] = _conclusion(imagings)
+    made["conclusion"] = _conclusion([imaging for _index, imaging in numbered])
 
 
 def _grouped(draft: Draft, labs: tuple[LabReport, ...]) -> tuple[list[Reference], list[Reference]]:
