@@ -53,7 +53,8 @@ def test_the_workers_own_redis_database_keeps_what_it_is_told(redis_url: str) ->
 
 
 def test_the_workers_own_mongo_database_takes_a_journaled_write(mongo_url: str, mongo_database: str) -> None:
-    with pymongo.MongoClient(mongo_url) as client:
+    client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(mongo_url)
+    with client:
         assert client.write_concern.document == {"w": "majority", "j": True}
         client[mongo_database]["wards"].insert_one({"_id": 7})
         assert client[mongo_database]["wards"].count_documents({}) == 1

@@ -1,38 +1,41 @@
 """Where the servers of one data folder keep their files.
 
 ``FOLDER/lock``, ``FOLDER/run`` (logs and locks), ``FOLDER/postgres``, ``FOLDER/valkey``, ``FOLDER/mongo``. The path of
-a socket is limited to 107 bytes, and as root PostgreSQL's account must be able to reach its files, while no permission
-of a folder that we did not make is ever changed. What therefore cannot live in FOLDER lives in a folder of its own
-under the system's temporary folders, and a symbolic link in FOLDER says where.
+a socket is limited to 107 bytes and stands in a URL, and as root PostgreSQL's account must be able to reach its files,
+while no permission of a folder that we did not make is ever changed. What therefore cannot live in FOLDER lives in a
+folder of its own under the system's temporary folders, and a symbolic link in FOLDER says where.
 """
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from hip.entrypoints.embedded.account import Account
 from hip.entrypoints.embedded.errors import FolderInUse, FolderUnusable
 
 _SOCKET_PATH_LIMIT = 107  # bytes of sun_path on Linux, without its closing zero
+_OUTER, _INNER = "hip-", "files"  # the names of what is made elsewhere
 _LONGEST_SOCKET_NAME = ".s.PGSQL.5432.lock"
+_PLAIN = re.compile(r"[A-Za-z0-9/._+=~-]+")  # a comma or a colon in a URL's host means several hosts
 _DURABLE_FIRST = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - /var/tmp outlives a reboot
 
 
 @contextmanager
 def fresh_folder() -> Iterator[Path]:
     """A new data folder under the system's temporary folder, gone afterwards with all it points to."""
-    folder = Path(tempfile.mkdtemp(prefix="hip-"))
+    folder = Path(tempfile.mkdtemp(prefix=_OUTER))
     if os.geteuid() == 0:
         folder.chmod(0o711)  # ours and new: PostgreSQL's account must pass through
     try:
         yield folder
     finally:
-        for link in (entry for entry in folder.iterdir() if entry.is_symlink()):
-            shutil.rmtree(link.resolve().parent, ignore_errors=True)
+        for entry in folder.iterdir():
+            _remove_elsewhere(entry)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -78,7 +81,9 @@ def postgres_home(root: Path, account: Account | None, report: Callable[[str], N
     if link.is_symlink() and not link.exists():
         raise FolderUnusable(f"{link.readlink()}, where {root} keeps its PostgreSQL data, is gone: remove {root}")
     if link.exists():
-        return link.resolve()
+        home = link.resolve()
+        # Root's own after a kill between the two steps of making it.
+        return _given(home, account) if home.stat().st_uid == 0 else home
     if account is None or account.may_enter(root):
         return _given(private_folder(root, "postgres"), account)
     home = _elsewhere(account, _DURABLE_FIRST)
@@ -104,13 +109,13 @@ def socket_folder(root: Path, name: str, preferred: Path, account: Account | Non
     try:
         yield folder
     finally:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(folder.parent)
-        link.unlink(missing_ok=True)
+        _remove_elsewhere(link)
 
 
 def _fits(folder: Path) -> bool:
-    return len(os.fsencode(folder / _LONGEST_SOCKET_NAME)) <= _SOCKET_PATH_LIMIT
+    """True when a URL can name a socket in ``folder``."""
+    path = str(folder / _LONGEST_SOCKET_NAME)
+    return len(path) <= _SOCKET_PATH_LIMIT and _PLAIN.fullmatch(path) is not None
 
 
 def _given(folder: Path, account: Account | None) -> Path:
@@ -122,11 +127,21 @@ def _given(folder: Path, account: Account | None) -> Path:
 def _elsewhere(account: Account | None, candidates: tuple[Path, ...]) -> Path:
     """A new folder for ``account`` inside a new one of ours, in the first candidate that serves."""
     for candidate in candidates:
-        if not os.access(candidate, os.W_OK | os.X_OK) or not _fits(candidate / "hip-12345678" / "files"):
+        if not os.access(candidate, os.W_OK | os.X_OK) or not _fits(candidate / f"{_OUTER}12345678" / _INNER):
             continue
         if account is not None and not account.may_enter(candidate):
             continue
-        outer = Path(tempfile.mkdtemp(prefix="hip-", dir=candidate))
+        outer = Path(tempfile.mkdtemp(prefix=_OUTER, dir=candidate))
         outer.chmod(0o700 if account is None else 0o711)
-        return _given(private_folder(outer, "files"), account)
+        return _given(private_folder(outer, _INNER), account)
     raise FolderUnusable(f"none of {', '.join(map(str, candidates))} can hold the servers' sockets and data")
+
+
+def _remove_elsewhere(link: Path) -> None:
+    """Remove what ``_elsewhere`` made and ``link`` points to, with the link; anything else stays."""
+    if not link.is_symlink():
+        return
+    target = link.readlink()
+    if target.name == _INNER and target.parent.name.startswith(_OUTER):
+        shutil.rmtree(target.parent, ignore_errors=True)
+        link.unlink()

