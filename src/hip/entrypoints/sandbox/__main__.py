@@ -1,0 +1,97 @@
+"""``python -m hip.entrypoints.sandbox gateway|hiu|patient-app``: one simulator as a process of its own."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+from litestar import Litestar
+
+from hip.entrypoints.sandbox.parent import end_with_parent
+from hip.entrypoints.sandbox.parties import Register
+from hip.entrypoints.sandbox.serving import serve
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one simulator until SIGTERM or the parent's end. Exit status 2 for bad usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s %(levelname)s %(message)s")
+    try:
+        build = BUILDERS[options.app](options)
+    except (OSError, msgspec.MsgspecError) as problem:
+        parser.error(f"--register: {problem}")
+    end_with_parent()
+    return serve(build, port=options.port)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hip.entrypoints.sandbox", description=__doc__)
+    parser.add_argument("app", choices=tuple(BUILDERS))
+    parser.add_argument("--port", type=int, default=0, help="loopback port; 0, the default: a free one")
+    parser.add_argument("--wait-scale", type=float, default=1.0, help="every wait is multiplied by this")
+    parser.add_argument("--cm-id", default="sbx", help="the X-CM-ID")
+    gateway = parser.add_argument_group("gateway")
+    gateway.add_argument("--register", default="{}", metavar="JSON|@FILE", help='{"clients": [...], "patients": [...]}')
+    gateway.add_argument("--session-life", type=float, default=1200, metavar="SECONDS", help="expiresIn of a session")
+    gateway.add_argument("--self-fetch", action="store_true", help="the patient's app fetches what is linked")
+    gateway.add_argument("--scenario", action="append", default=[], metavar="NAME", help="a scenario to start with")
+    gateway.add_argument("--keep-bodies", action="store_true", help="keep the bodies of calls in the journal")
+    parties = parser.add_argument_group("hiu and patient-app")
+    parties.add_argument("--gateway", default="http://127.0.0.1:8090", metavar="URL", help="without /api/hiecm")
+    parties.add_argument("--fault", action="append", default=[], metavar="NAME", help="hiu: a way to be difficult")
+    return parser
+
+
+def _gateway(options: argparse.Namespace) -> Callable[[str], Litestar]:
+    from hip.entrypoints.sandbox.gateway.app import create_app
+    from hip.entrypoints.sandbox.gateway.config import GatewayConfig
+    from hip.entrypoints.sandbox.gateway.scenarios import Switch
+
+    text = options.register
+    raw = Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
+    register = msgspec.json.decode(raw, type=Register)
+    return lambda url: create_app(
+        GatewayConfig(
+            public_url=url,
+            cm_id=options.cm_id,
+            register=register,
+            wait_scale=options.wait_scale,
+            session_life=timedelta(seconds=options.session_life),
+            self_fetch=options.self_fetch,
+            scenarios=tuple(Switch(name=name) for name in options.scenario),
+            keep_bodies=options.keep_bodies,
+        )
+    )
+
+
+def _hiu(options: argparse.Namespace) -> Callable[[str], Litestar]:
+    from hip.entrypoints.sandbox.hiu.app import create_app
+    from hip.entrypoints.sandbox.hiu.config import HiuConfig
+
+    return lambda url: create_app(
+        HiuConfig(
+            gateway_url=options.gateway,
+            public_url=url,
+            cm_id=options.cm_id,
+            wait_scale=options.wait_scale,
+            faults=tuple(options.fault),
+        )
+    )
+
+
+def _patient_app(options: argparse.Namespace) -> Callable[[str], Litestar]:
+    from hip.entrypoints.sandbox.patient.app import create_app
+    from hip.entrypoints.sandbox.patient.config import PatientAppConfig
+
+    return lambda url: create_app(PatientAppConfig(gateway_url=options.gateway, public_url=url, cm_id=options.cm_id))
+
+
+BUILDERS = {"gateway": _gateway, "hiu": _hiu, "patient-app": _patient_app}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""What a sandbox HIU is started with, and the ways it can be a difficult requester (contract §3.3, §7.2 item 7)."""
+
+from dataclasses import dataclass, field
+
+from hip.entrypoints.sandbox.moments import Now, utc_now
+
+FAULTS = {
+    "raw-only": "opens pages with a raw 65-byte key only",
+    "x509-only": "opens pages with an X.509 key only",
+    "strips-zeros": "derives from a shared secret without its leading zero bytes",
+    "sends-x509": "its own key travels as X.509",
+    "first-push-404": "the first push of each transfer is answered 404",
+    "first-push-503": "the first push of each transfer is answered 503",
+    "needs-authorization": "a push without Authorization is answered 401",
+    "slow": "a push is answered after 3 seconds",
+    "silent": "a push is stored and never answered",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiuConfig:
+    """``public_url`` is the bridge URL; pushes go to ``push_path`` below it, whose final slash matters.
+
+    ``fetch_on_grant``: fetch each artefact and ask for its data as soon as a consent is granted.
+    """
+
+    gateway_url: str = "http://gateway.sandbox"
+    public_url: str = "http://hiu.sandbox"
+    cm_id: str = "sbx"
+    client_id: str = "SBXID_HIU"
+    client_secret: str = field(default="hiu-secret-of-the-sandbox", repr=False)
+    hiu_id: str = "IN0410009001"
+    name: str = "Sandbox Requester"
+    push_path: str = "/v3/transfer/"
+    fetch_on_grant: bool = True
+    faults: tuple[str, ...] = ()
+    wait_scale: float = 1.0
+    now: Now = utc_now
