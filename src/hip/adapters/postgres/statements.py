@@ -20,7 +20,7 @@ class Statements:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self._open = True
-        self._broken = False
+        self.broken = False
 
     async def run(self, statement: Executable) -> CursorResult[Any]:
         """Raises StorageFailed on an outage and ever after, RuntimeError once the unit has ended."""
@@ -29,7 +29,7 @@ class Statements:
             with translated():
                 return await self._connection.execute(statement)
         except BaseException:
-            self._broken = True
+            self.broken = True
             raise
 
     async def first(self, statement: Executable) -> RowMapping | None:
@@ -53,15 +53,26 @@ class Statements:
         except DomainError:
             with translated():
                 await nested.rollback()
-            self._broken = False
+            self.broken = False
             raise
         with translated():
             await nested.commit()
 
+    async def commit(self) -> None:
+        """Raises StorageFailed when the server does not confirm it."""
+        self.require_usable()
+        self.end()
+        try:
+            with translated():
+                await self._connection.commit()
+        except BaseException:
+            self.broken = True
+            raise
+
     def require_usable(self) -> None:
         if not self._open:
             raise RuntimeError("this unit of work has ended")
-        if self._broken:
+        if self.broken:
             raise StorageFailed("the transaction is broken")
 
     def end(self) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,7 +35,6 @@ class PostgresUnit:
     """One transaction."""
 
     def __init__(self, connection: AsyncConnection, database: "PostgresDatabase") -> None:
-        self._connection = connection
         self.statements = statements = Statements(connection)
         vault = database.vault
         self.outbox = PostgresOutbox(statements)
@@ -54,10 +54,7 @@ class PostgresUnit:
 
     async def commit(self) -> None:
         """Raises StorageFailed when the server does not confirm it: then it may or may not have happened."""
-        self.statements.require_usable()
-        self.statements.end()
-        with translated():
-            await self._connection.commit()
+        await self.statements.commit()
 
 
 class PostgresDatabase:
@@ -121,7 +118,7 @@ class PostgresDatabase:
         finally:
             self._holders.discard(task)
             unit.statements.end()
-            await asyncio.shield(_closed(connection))
+            await asyncio.shield(_closed(connection, broken=unit.statements.broken))
 
     @asynccontextmanager
     async def wakeups(self) -> AsyncGenerator[Callable[[float], Awaitable[bool]]]:
@@ -152,13 +149,15 @@ class PostgresDatabase:
         return self._engine
 
 
-async def _closed(connection: AsyncConnection) -> None:
-    """Undo what was not committed and give the connection back. One that fails in this is thrown away."""
-    try:
-        await connection.close()
-    except (SQLAlchemyError, OSError):
-        # The server undoes a transaction whose connection is gone; whoever ran it has been told already.
-        await connection.invalidate()
+async def _closed(connection: AsyncConnection, *, broken: bool) -> None:
+    """Undo what was not committed and give the connection back.
+
+    One that broke is thrown away unasked, for the server may be past answering. The server undoes a transaction whose
+    connection is gone, and whoever ran it has been told: so a failure here is nobody's.
+    """
+    with suppress(SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        if broken:
+            await connection.invalidate()
         await connection.close()
 
 
