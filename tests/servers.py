@@ -6,7 +6,8 @@ alone, so it stops the servers when the last user has gone, also when that user 
 killed, the kernel ends the servers.
 
 Fixtures for every test (see ``tests/conftest.py``): ``servers``, ``database_url``, ``mongo_url``, ``mongo_database``,
-``redis_url``. A test that stops or kills a server starts a set of its own with ``embedded_servers(fresh_folder)``.
+``redis_url``. A test that stops or kills a server starts a set of its own:
+``with fresh_folder(inside=quick_disk()) as folder, embedded_servers(folder) as own``.
 """
 
 import fcntl
@@ -30,6 +31,7 @@ from hip.entrypoints.embedded.places import fresh_folder
 from hip.entrypoints.embedded.servers import embedded_servers
 
 _START_WITHIN = 120.0  # seconds; on a busy machine a first start takes long
+_ROOM = 2 * 1024**3  # bytes; a container's usual 64 MiB would not do
 _scratch_numbers = count(1)
 
 
@@ -124,7 +126,7 @@ def _supervise(rendezvous: Path) -> None:
     """Hold the servers until no process uses them."""
     signal.signal(signal.SIGTERM, _leave)
     try:
-        with fresh_folder() as folder, embedded_servers(folder, report=_say) as running:
+        with fresh_folder(inside=quick_disk()) as folder, embedded_servers(folder, report=_say) as running:
             addresses = {
                 "sockets": str(running.postgres.databases.sockets),
                 "mongo_url": running.urls.mongo_url,
@@ -138,6 +140,17 @@ def _supervise(rendezvous: Path) -> None:
     finally:
         if (rendezvous / "servers.json").exists():  # else a user is waiting to read our log
             shutil.rmtree(rendezvous, ignore_errors=True)
+
+
+def quick_disk() -> Path | None:
+    """A file system in memory with room for the servers, if this machine has one: fsync costs nothing there.
+
+    It keeps what it is told when processes are killed, which is all that tests can do to it.
+    """
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM:
+        return memory
+    return None
 
 
 def _say(line: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy.exc
 from tests.integration.embedded.answers import from_postgres, from_redis, written_to_mongo
 from tests.integration.embedded.holders import await_end, processes_below
+from tests.servers import quick_disk
 
 from hip.entrypoints.embedded.errors import FolderInUse, ServerFailed
 from hip.entrypoints.embedded.places import fresh_folder
@@ -22,7 +23,7 @@ from hip.entrypoints.embedded.servers import EmbeddedServers, embedded_servers
 @pytest.fixture(scope="module")
 def running() -> Iterator[EmbeddedServers]:
     """Servers that several tests share, each leaving all three running."""
-    with fresh_folder() as folder, embedded_servers(folder) as servers:
+    with fresh_folder(inside=quick_disk()) as folder, embedded_servers(folder) as servers:
         yield servers
 
 
@@ -143,7 +144,7 @@ def test_nobody_else_reaches_the_sockets_and_postgres_has_no_port(running: Embed
 
 
 def test_the_postgres_log_quotes_neither_statements_nor_rows(running: EmbeddedServers) -> None:
-    """SEC rule of the house: no PHI in a log, not even of an error."""
+    """DATA-03: no person in a log, not even in that of an error."""
     url = running.urls.database_url
     from_postgres(url, "CREATE TABLE patients (name text PRIMARY KEY)")
     from_postgres(url, "INSERT INTO patients VALUES ('Canary Kulkarni')")

@@ -26,11 +26,14 @@ _DURABLE_FIRST = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - /var/tmp outli
 
 
 @contextmanager
-def fresh_folder() -> Iterator[Path]:
-    """A new data folder under the system's temporary folder, gone afterwards with all it points to."""
-    folder = Path(tempfile.mkdtemp(prefix=_OUTER))
+def fresh_folder(*, inside: Path | None = None) -> Iterator[Path]:
+    """A new data folder in ``inside``, by default the system's temporary folder; gone afterwards with all it points to.
+
+    As root it may be passed through by everyone, as PostgreSQL's account must; what is in it may not be read.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=_OUTER, dir=inside))
     if os.geteuid() == 0:
-        folder.chmod(0o711)  # ours and new: PostgreSQL's account must pass through
+        folder.chmod(0o711)
     try:
         yield folder
     finally:

@@ -153,7 +153,7 @@ class PostgresServer:
 
 
 def _program_of(pid: str) -> str | None:
-    """The name of the program a living process runs; None for one that is ending or a zombie, comm would name those."""
+    """The program a living process runs; None for one that is ending or a zombie, which ``comm`` would still name."""
     try:
         return Path(f"/proc/{int(pid)}/exe").readlink().name
     except (ValueError, OSError):
