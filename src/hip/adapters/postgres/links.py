@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Text, func, select, true, update
+from sqlalchemy import RowMapping, Select, Text, column, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.statements import Statements, listed, upsert
@@ -238,14 +238,14 @@ class PostgresCareContexts:
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:
-        hi_type = func.unnest(care_context.c.hi_types, type_=Text).column_valued("hi_type")
+        hi_types = func.unnest(care_context.c.hi_types).table_valued(column("hi_type", Text)).render_derived("hi_types")
         newest_first = (care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
         ranked = (
             select(
                 care_context.c.care_context_number,
-                func.row_number().over(partition_by=hi_type, order_by=newest_first).label("rank"),
+                func.row_number().over(partition_by=hi_types.c.hi_type, order_by=newest_first).label("rank"),
             )
-            .select_from(care_context.join(hi_type, true()))
+            .select_from(care_context.join(hi_types, true()))
             .where(care_context.c.hip_id == hip_id, care_context.c.patient_reference == patient_reference)
             .where(care_context.c.linked_to.is_(None))
             .subquery("ranked")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, Table, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from hip.adapters.postgres.statements import Statements, listed, upsert
 from hip.adapters.postgres.tables.clinical import bundles, visits
@@ -140,7 +141,7 @@ class PostgresBundleRecords:
     async def of_visit(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
         rows = await self._statements.all(
             _by_code(bundles, hip_id, visit_code)
-            .distinct(bundles.c.hi_type)
+            .ext(distinct_on(bundles.c.hi_type))
             .order_by(bundles.c.hi_type, bundles.c.version.desc())
         )
         newest = {record.key.hi_type: record for record in map(_bundle, rows)}
