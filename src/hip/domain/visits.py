@@ -120,7 +120,9 @@ class VisitRecord:
     invoice: Invoice | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        identifiers.reference(self.visit_code, field="visitCode")
+        identifiers.reference(checked_text(self.visit_code, field="visitCode"), field="visitCode")
+        checked_text(self.patient.reference, field="patient.reference")
+        checked_text(self.patient.name, field="patient.name")
         checked_text(self.category, field="category")
         aware(self.start, field="start")
         if self.end is not None and aware(self.end, field="end") < self.start:

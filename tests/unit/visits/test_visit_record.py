@@ -72,7 +72,7 @@ def test_the_care_context_is_called_by_kind_and_day(visit_class, label):
 
 
 @given(visits())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_care_context_display_says_who_or_what(visit):
     """Contract §1.4: pattern P3, and no clinical content; amrit.md §9.7 shows the ABHA number there."""
     shown = identifiers.display(visit.care_context_display, field="display")

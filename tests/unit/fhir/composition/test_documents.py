@@ -159,8 +159,19 @@ def _urls(value: Any) -> list[str]:
 
 
 @given(visits())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_bundle_of_any_visit_keeps_the_profiles_and_loads_in_r4b(visit):
+    check_visit(visit)
+
+
+@pytest.mark.soak
+@given(visits())
+@settings(max_examples=2_000, deadline=None)
+def test_two_thousand_visits_keep_the_profiles(visit):
+    check_visit(visit)
+
+
+def check_visit(visit: VisitRecord) -> None:
     for hi_type in HiType:
         if visit.has_data_for(hi_type):
             content = FhirComposer().compose(visit, hi_type, facility=CLINIC)

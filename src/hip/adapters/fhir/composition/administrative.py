@@ -117,7 +117,9 @@ def add_encounter(draft: Draft, diagnoses: list[Part]) -> Reference:
 
 def _telecom(phone: str | None, email: str | None, use: str) -> list[dict[str, str]]:
     given = (("phone", phone), ("email", email))
-    return [{"system": system, "value": visible(value), "use": use} for system, value in given if value]
+    return [
+        {"system": system, "value": visible(value), "use": use} for system, value in given if value and visible(value)
+    ]
 
 
 def _address(address: Address) -> dict[str, Any]:
