@@ -1,0 +1,521 @@
+"""Callbacks read into domain words: what is demanded, and everything that is put up with."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.unit.gateway import bodies
+from tests.unit.gateway.bodies import changed
+
+from hip.adapters.gateway.callbacks import V3CallbackReader
+from hip.application.messages import (
+    ConsentNotified,
+    DiscoveryAsked,
+    GatewayError,
+    HealthInformationAsked,
+    LinkAnswered,
+    NotifyAnswered,
+    TokenAnswered,
+    Unrecognised,
+)
+from hip.domain.consents import ConsentedContext, ConsentStatus, DateRange
+from hip.domain.errors import InvalidValue
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import AbhaAddress, AbhaNumber
+from hip.domain.patients import Gender
+
+read = V3CallbackReader().read
+
+
+def refusal(path: str, body: bytes) -> InvalidValue:
+    with pytest.raises(InvalidValue) as raised:
+        read(path, body)
+    return raised.value
+
+
+def token(body: bytes) -> TokenAnswered:
+    event = read(bodies.TOKEN_PATH, body)
+    assert isinstance(event, TokenAnswered)
+    return event
+
+
+def link(body: bytes) -> LinkAnswered:
+    event = read(bodies.LINK_PATH, body)
+    assert isinstance(event, LinkAnswered)
+    return event
+
+
+def notify(body: bytes, path: str = bodies.CONTEXT_PATH) -> NotifyAnswered:
+    event = read(path, body)
+    assert isinstance(event, NotifyAnswered)
+    return event
+
+
+def discovery(body: bytes) -> DiscoveryAsked:
+    event = read(bodies.DISCOVER_PATH, body)
+    assert isinstance(event, DiscoveryAsked)
+    return event
+
+
+def consent(body: bytes) -> ConsentNotified:
+    event = read(bodies.CONSENT_PATH, body)
+    assert isinstance(event, ConsentNotified)
+    return event
+
+
+def request(body: bytes) -> HealthInformationAsked:
+    event = read(bodies.REQUEST_PATH, body)
+    assert isinstance(event, HealthInformationAsked)
+    return event
+
+
+def as_json(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+# --- paths
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        ("/v3/hip/token/on-generate-token", bodies.TOKEN, TokenAnswered),
+        ("/api/v3/hip/token/on-generate-token/", bodies.TOKEN, TokenAnswered),
+        ("//api/v3/hip/token/on-generate-token", bodies.TOKEN, TokenAnswered),
+        ("/api/v3/link/on-carecontext", bodies.LINK, LinkAnswered),
+        ("/v3/hip/link/on-carecontext", bodies.LINK, LinkAnswered),
+        ("/v0.5/links/link/on-add-contexts", bodies.LINK, LinkAnswered),
+        ("/v3/links/context/on-notify", bodies.CONTEXT, NotifyAnswered),
+        ("/links/sms/on-notify", bodies.SMS, NotifyAnswered),
+        ("/api/v3/links/sms/on-notify", bodies.SMS, NotifyAnswered),
+        ("/v3/patients/sms/on-notify/", bodies.SMS, NotifyAnswered),
+        ("/v3/hip/patient/care-context/discover", bodies.DISCOVER, DiscoveryAsked),
+        ("/v3/consent/request/hip/notify", bodies.GRANTED, ConsentNotified),
+        ("/v3/hip/health-information/request", bodies.REQUEST, HealthInformationAsked),
+    ],
+)
+def test_every_spelling_of_a_path_is_known(path: str, body: dict[str, Any], kind: type) -> None:
+    assert isinstance(read(path, as_json(body)), kind)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/api/v3/patients/status/notify",
+        "/api/v4/link/on_carecontext",
+        "/api/v3/LINK/on_carecontext",
+        "/api/v3/",
+    ],
+)
+@pytest.mark.parametrize("body", [b"{}", b"not json", b""])
+def test_an_unknown_path_is_unrecognised_whatever_its_body(path: str, body: bytes) -> None:
+    assert read(path, body) == Unrecognised()
+
+
+# --- JSON
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"a":NaN}',
+        b'{"linkToken":"a","linkToken":"b"}',
+        b'{"response":{"requestId":"a","requestId":"b"}}',
+        b'{"a":' * 65 + b"1" + b"}" * 65,
+        b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+        b"[" * 100_000,
+        b'{"a":1' + b"0" * 5000 + b"}",
+        b"[]",
+        b'"text"',
+        b"null",
+    ],
+)
+def test_what_is_no_plain_json_object_is_refused_as_the_body(body: bytes) -> None:
+    assert refusal(bodies.TOKEN_PATH, body).field == "body"
+
+
+def test_nesting_of_64_is_let_pass() -> None:
+    deep = json.dumps({**bodies.LINK, "extra": json.loads("[" * 62 + "]" * 62)}).encode()
+    assert link(deep).error is None
+
+
+def test_unknown_members_and_a_byte_order_mark_do_not_matter() -> None:
+    assert link(b"\xef\xbb\xbf" + changed(bodies.LINK, "later", {"x": [1]})).error is None
+
+
+# --- token, link, notify
+
+
+def test_a_token_is_read_with_the_request_it_answers() -> None:
+    assert token(as_json(bodies.TOKEN)) == TokenAnswered(
+        answers=bodies.REQUEST_ID, token="eyJhbGciOiJSUzUxMiJ9.e30.c2ln", error=None
+    )
+
+
+def test_an_error_leaves_no_token() -> None:
+    event = token(as_json({**bodies.TOKEN, **bodies.TOKEN_ERROR}))
+    assert event.token is None
+    assert event.error == GatewayError(code="ABDM-1207", message="Demographic details are invalid")
+
+
+@pytest.mark.parametrize("nothing", [None, {}, [], "", {"code": None, "message": None}, {"code": "", "message": " "}])
+def test_an_error_that_says_nothing_is_success(nothing: Any) -> None:
+    assert token(changed(bodies.TOKEN, "error", nothing)).error is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"code": "ABDM-1207: ", "message": "x"}, "ABDM-1207"),
+        ({"code": 1428, "message": "x"}, "1428"),
+        ({"code": "odd", "message": "x"}, "ABDM-9999"),
+        ({"message": "only prose"}, "ABDM-9999"),
+        ("only prose", "ABDM-9999"),
+        ([{"code": "ABDM-1024"}], "ABDM-1024"),
+        (True, "ABDM-9999"),
+    ],
+)
+def test_an_error_of_any_shape_has_a_code(error: Any, code: str) -> None:
+    found = token(changed(bodies.TOKEN, "error", error)).error
+    assert found is not None
+    assert found.code == code
+
+
+def test_prose_of_an_error_is_kept_without_what_may_be_a_persons() -> None:
+    found = token(changed(bodies.TOKEN, "error", {"code": "ABDM-1170", "message": "no meera.k01@sbx here"})).error
+    assert found == GatewayError(code="ABDM-1170", message="no … here")
+
+
+@pytest.mark.parametrize(
+    "answering",
+    [
+        {"response": {"requestId": bodies.REQUEST_ID}},
+        {"resp": {"requestId": bodies.REQUEST_ID}},
+        {"response": None, "resp": {"requestId": bodies.REQUEST_ID}},
+        {"response": {"requestId": ""}, "resp": {"requestId": bodies.REQUEST_ID}},
+        {"response": {"requestId": f" {bodies.REQUEST_ID.upper()} "}},
+    ],
+)
+def test_the_answered_request_is_read_under_either_name(answering: dict[str, Any]) -> None:
+    assert link(as_json({"status": "ok", **answering})).answers == bodies.REQUEST_ID
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place", "field"),
+    [
+        (bodies.TOKEN_PATH, bodies.TOKEN, "response", "response.requestId"),
+        (bodies.TOKEN_PATH, bodies.TOKEN, "response.requestId", "response.requestId"),
+        (bodies.TOKEN_PATH, bodies.TOKEN, "linkToken", "linkToken"),
+        (bodies.LINK_PATH, bodies.LINK, "response", "response.requestId"),
+        (bodies.SMS_PATH, bodies.SMS, "resp", "response.requestId"),
+        (bodies.DISCOVER_PATH, bodies.DISCOVER, "transactionId", "transactionId"),
+        (bodies.DISCOVER_PATH, bodies.DISCOVER, "patient", "patient.id"),
+        (bodies.DISCOVER_PATH, bodies.DISCOVER, "patient.id", "patient.id"),
+        (bodies.DISCOVER_PATH, bodies.DISCOVER, "patient.name", "patient.name"),
+        (bodies.DISCOVER_PATH, bodies.DISCOVER, "patient.gender", "patient.gender"),
+        (bodies.DISCOVER_PATH, bodies.DISCOVER, "patient.yearOfBirth", "patient.yearOfBirth"),
+        (bodies.CONSENT_PATH, bodies.REVOKED, "notification", "notification.consentId"),
+        (bodies.CONSENT_PATH, bodies.REVOKED, "notification.consentId", "notification.consentId"),
+        (bodies.CONSENT_PATH, bodies.REVOKED, "notification.status", "notification.status"),
+        (bodies.CONSENT_PATH, bodies.GRANTED, "notification.consentDetail", "notification.consentDetail"),
+        *(
+            (
+                bodies.CONSENT_PATH,
+                bodies.GRANTED,
+                f"notification.consentDetail.{place}",
+                f"notification.consentDetail.{field}",
+            )
+            for place, field in [
+                ("patient", "patient.id"),
+                ("careContexts", "careContexts"),
+                ("careContexts.0.patientReference", "careContexts[0].patientReference"),
+                ("careContexts.0.careContextReference", "careContexts[0].careContextReference"),
+                ("hiTypes", "hiTypes"),
+                ("purpose", "purpose.code"),
+                ("permission", "permission.accessMode"),
+                ("permission.accessMode", "permission.accessMode"),
+                ("permission.dateRange", "permission.dateRange"),
+                ("permission.dateRange.to", "permission.dateRange.to"),
+                ("permission.dataEraseAt", "permission.dataEraseAt"),
+            ]
+        ),
+        (bodies.REQUEST_PATH, bodies.REQUEST, "transactionId", "transactionId"),
+        (bodies.REQUEST_PATH, bodies.REQUEST, "hiRequest", "hiRequest.consent.id"),
+        (bodies.REQUEST_PATH, bodies.REQUEST, "hiRequest.dateRange", "hiRequest.dateRange"),
+        (bodies.REQUEST_PATH, bodies.REQUEST, "hiRequest.dateRange.from", "hiRequest.dateRange.from"),
+        (bodies.REQUEST_PATH, bodies.REQUEST, "hiRequest.dataPushUrl", "hiRequest.dataPushUrl"),
+        (bodies.REQUEST_PATH, bodies.REQUEST, "hiRequest.keyMaterial.nonce", "hiRequest.keyMaterial.nonce"),
+        (
+            bodies.REQUEST_PATH,
+            bodies.REQUEST,
+            "hiRequest.keyMaterial.dhPublicKey",
+            "hiRequest.keyMaterial.dhPublicKey.keyValue",
+        ),
+        (bodies.REQUEST_PATH, bodies.REQUEST, "hiRequest.keyMaterial.curve", "hiRequest.keyMaterial.curve"),
+    ],
+)
+def test_what_a_flow_needs_is_named_when_it_is_missing_or_null(
+    path: str, body: dict[str, Any], place: str, field: str
+) -> None:
+    assert refusal(path, changed(body, place)).field == field
+    assert refusal(path, changed(body, place, None)).field == field
+
+
+@pytest.mark.parametrize("token_text", ["a b", "a\r\nX: 1", "é", 7.5, ["x"], "\u0000", "x" * 9000])
+def test_a_link_token_that_could_not_be_a_header_is_refused(token_text: Any) -> None:
+    assert refusal(bodies.TOKEN_PATH, changed(bodies.TOKEN, "linkToken", token_text)).field == "linkToken"
+
+
+@pytest.mark.parametrize("status", ["Failed to link care context", "FAILED", "failed: whatever"])
+def test_a_link_whose_status_says_failed_without_an_error_has_failed(status: str) -> None:
+    error = link(changed(bodies.LINK, "status", status)).error
+    assert error is not None
+    assert error.code == "ABDM-9999"
+
+
+@pytest.mark.parametrize("status", ["Successfully Linked care context", "has not Failed", "", None, 7, {"x": 1}])
+def test_no_other_status_prose_of_a_link_is_believed(status: Any) -> None:
+    assert link(changed(bodies.LINK, "status", status)).error is None
+
+
+def test_a_stated_error_of_a_link_beats_its_status() -> None:
+    error = link(
+        as_json({**bodies.LINK, "status": "Failed", "error": {"code": "ABDM-1056", "message": "linked"}})
+    ).error
+    assert error == GatewayError(code="ABDM-1056", message="linked")
+
+
+@pytest.mark.parametrize("path", [bodies.CONTEXT_PATH, bodies.SMS_PATH])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"acknowledgement": {"status": "ERRORED"}, "response": {"requestId": bodies.REQUEST_ID}},
+        {"acknowledgment": {"status": "errored"}, "resp": {"requestId": bodies.REQUEST_ID}},
+        {"status": "ERRORED", "error": None, "resp": {"requestId": bodies.REQUEST_ID}},
+    ],
+)
+def test_a_notify_that_errored_without_an_error_has_failed(path: str, body: dict[str, Any]) -> None:
+    error = notify(as_json(body), path).error
+    assert error is not None
+    assert error.code == "ABDM-9999"
+
+
+@pytest.mark.parametrize(("path", "body"), [(bodies.CONTEXT_PATH, bodies.CONTEXT), (bodies.SMS_PATH, bodies.SMS)])
+def test_both_forms_of_a_notify_answer_are_read(path: str, body: dict[str, Any]) -> None:
+    assert notify(as_json(body), path) == NotifyAnswered(answers=bodies.REQUEST_ID, error=None)
+
+
+# --- discovery
+
+
+def test_a_discovery_is_read_with_every_identifier_spelling() -> None:
+    query = discovery(as_json(bodies.DISCOVER)).query
+    assert (query.transaction_id, query.abha_address) == (bodies.TRANSACTION_ID, AbhaAddress.parse("meera.k01@sbx"))
+    assert (query.name, query.gender, query.birth_year) == ("Meera Kulkarni", Gender.FEMALE, 1984)
+    assert query.verified.mobiles == {"9876543210"}
+    assert query.verified.abha_numbers == {AbhaNumber("91123456789012")}
+    assert query.verified.abha_addresses == {AbhaAddress.parse("meera.k01@sbx")}
+    assert query.unverified.references == {"PAT-20417"}
+
+
+@pytest.mark.parametrize("identifiers", [None, [], {}, "", [None], [{}], [{"type": "MR", "value": None}], [7], "MR"])
+def test_identifiers_may_be_null_empty_or_nonsense(identifiers: Any) -> None:
+    query = discovery(changed(bodies.DISCOVER, "patient.unverifiedIdentifiers", identifiers)).query
+    assert query.unverified.references == frozenset()
+
+
+def test_an_identifier_may_be_a_number() -> None:
+    body = changed(bodies.DISCOVER, "patient.verifiedIdentifiers", [{"type": "MOBILE", "value": 919876543210}])
+    assert discovery(body).query.verified.mobiles == {"9876543210"}
+
+
+@pytest.mark.parametrize("year", ["1984", 1984, 1984.0, " 1984 "])
+def test_a_year_of_birth_may_be_text_or_number(year: Any) -> None:
+    assert discovery(changed(bodies.DISCOVER, "patient.yearOfBirth", year)).query.birth_year == 1984
+
+
+@pytest.mark.parametrize("year", [True, 84, "19xx", 1984.5, [1984], "\u0661\u0669\u0668\u0664"])
+def test_a_year_of_birth_that_is_none_is_refused(year: Any) -> None:
+    assert (
+        refusal(bodies.DISCOVER_PATH, changed(bodies.DISCOVER, "patient.yearOfBirth", year)).field
+        == "patient.yearOfBirth"
+    )
+
+
+def test_a_discovery_that_failed_at_the_gateway_asks_for_nobody() -> None:
+    body = {"transactionId": bodies.TRANSACTION_ID, "error": {"code": "ABDM-1017", "message": "x"}}
+    assert read(bodies.DISCOVER_PATH, as_json(body)) == Unrecognised()
+
+
+# --- consent
+
+
+def test_a_grant_is_read_whole() -> None:
+    event = consent(as_json(bodies.GRANTED))
+    artefact = event.artefact
+    assert artefact is not None
+    assert (event.consent_id, event.status, event.signed) == (bodies.CONSENT_ID, ConsentStatus.GRANTED, True)
+    assert (artefact.hip_id, artefact.hiu_id, artefact.patient) == (
+        "IN0410000123",
+        None,
+        AbhaAddress.parse("meera.k01@sbx"),
+    )
+    assert artefact.care_contexts == (
+        ConsentedContext(patient_reference="PAT-20417", care_context_reference="adm-5512"),
+    )
+    assert artefact.hi_types == {HiType.DISCHARGE_SUMMARY, HiType.PRESCRIPTION}
+    assert artefact.unknown_hi_types == 1
+    assert (artefact.purpose, artefact.access_mode, artefact.frequency) == ("PATRQT", "VIEW", ("HOUR", 1, 0))
+    assert artefact.date_range == DateRange(
+        start=datetime(2020, 1, 1, tzinfo=UTC), end=datetime(2026, 3, 14, 6, 50, tzinfo=UTC)
+    )
+    assert artefact.data_erase_at == datetime(2026, 3, 15, 6, 50, tzinfo=UTC)
+
+
+def test_the_artefact_hash_is_of_its_canonical_form() -> None:
+    detail = bodies.GRANTED["notification"]["consentDetail"]
+    canonical = json.dumps(detail, sort_keys=True, separators=(",", ":")).encode()
+    shuffled = {**bodies.GRANTED["notification"], "consentDetail": dict(reversed(detail.items()))}
+    expected = hashlib.sha256(canonical).hexdigest()
+    assert consent(as_json(bodies.GRANTED)).artefact_hash == expected
+    assert consent(json.dumps({"notification": shuffled}, indent=3).encode()).artefact_hash == expected
+    other = changed(bodies.GRANTED, "notification.consentDetail.purpose.code", "BTG")
+    assert consent(other).artefact_hash != expected
+
+
+@pytest.mark.parametrize("status", ["REVOKED", "EXPIRED", "DENIED", "revoked", "PAUSED"])
+def test_an_ended_consent_needs_nothing_but_its_id(status: str) -> None:
+    event = consent(changed(bodies.REVOKED, "notification.status", status))
+    assert (event.status, event.artefact, event.artefact_hash, event.signed) == (
+        ConsentStatus(status.upper()),
+        None,
+        None,
+        False,
+    )
+
+
+@pytest.mark.parametrize("detail", [None, {}, [], "x", {"careContexts": 7}, {"consentId": "another"}])
+def test_an_ended_consent_is_read_whatever_its_detail(detail: Any) -> None:
+    event = consent(changed(bodies.REVOKED, "notification.consentDetail", detail))
+    assert (event.status, event.artefact) == (ConsentStatus.REVOKED, None)
+
+
+def test_a_status_nobody_knows_is_refused() -> None:
+    assert (
+        refusal(bodies.CONSENT_PATH, changed(bodies.REVOKED, "notification.status", "WAT")).field
+        == "notification.status"
+    )
+
+
+def test_a_detail_of_another_consent_is_refused() -> None:
+    body = changed(bodies.GRANTED, "notification.consentDetail.consentId", "another")
+    assert refusal(bodies.CONSENT_PATH, body).field == "notification.consentDetail.consentId"
+
+
+@pytest.mark.parametrize("place", ["hip", "hiu", "hip.id"])
+def test_hip_and_hiu_may_be_absent_from_the_artefact(place: str) -> None:
+    artefact = consent(changed(bodies.GRANTED, f"notification.consentDetail.{place}", None)).artefact
+    assert artefact is not None
+    assert artefact.hiu_id is None
+    assert (artefact.hip_id is None) == place.startswith("hip")
+
+
+def test_the_hiu_is_kept_when_it_is_named() -> None:
+    artefact = consent(changed(bodies.GRANTED, "notification.consentDetail.hiu", {"id": "HIU-9"})).artefact
+    assert artefact is not None
+    assert artefact.hiu_id == "HIU-9"
+
+
+def test_an_unknown_purpose_or_mode_is_kept_for_the_gate_to_refuse() -> None:
+    artefact = consent(changed(bodies.GRANTED, "notification.consentDetail.purpose.code", "fishing")).artefact
+    assert artefact is not None
+    assert artefact.purpose == "FISHING"
+
+
+@pytest.mark.parametrize("frequency", [None, {}, 7, {"unit": "HOUR"}, {"unit": "HOUR", "value": "x", "repeats": 0}])
+def test_a_frequency_that_cannot_be_read_is_none(frequency: Any) -> None:
+    artefact = consent(changed(bodies.GRANTED, "notification.consentDetail.permission.frequency", frequency)).artefact
+    assert artefact is not None
+    assert artefact.frequency is None
+
+
+@pytest.mark.parametrize("names", [["prescription", "OP_CONSULTATION", 7, None, {}, ""], "Prescription", []])
+def test_hi_types_are_read_in_any_case_and_unknown_ones_permit_nothing(names: Any) -> None:
+    artefact = consent(changed(bodies.GRANTED, "notification.consentDetail.hiTypes", names)).artefact
+    assert artefact is not None
+    assert artefact.hi_types <= {HiType.PRESCRIPTION, HiType.OP_CONSULTATION}
+    if isinstance(names, list) and names:
+        assert (len(artefact.hi_types), artefact.unknown_hi_types) == (2, 3)
+
+
+# --- health-information request
+
+
+def test_a_request_is_read_whole_and_its_push_url_verbatim() -> None:
+    event = request(as_json(bodies.REQUEST))
+    asked = event.request
+    assert (event.transaction_id, event.consent_id) == ("d2a0f2de-5a3f-4f0d-8a5a-0d7e7f3c9b21", bodies.CONSENT_ID)
+    assert asked.data_push_url == "https://hiu.example.org/v3/transfer/"
+    assert asked.date_range.end == datetime(2026, 3, 14, 6, 50, tzinfo=UTC)
+    assert asked.key_material.expires_at == datetime(2026, 3, 15, 6, 50, tzinfo=UTC)
+    assert asked.key_material.curve == "Curve25519"
+    assert asked.key_material.nonce == "6uj1RdDUbcpI3lVMZvijkMC8Te20O4Bcyz0SyivX8Eg="
+
+
+@pytest.mark.parametrize("url", ["https://h.example/a%2Fb/?q=1&x=%20", " https://h.example", "javascript:alert(1)"])
+def test_a_push_url_is_never_altered_however_odd(url: str) -> None:
+    assert request(changed(bodies.REQUEST, "hiRequest.dataPushUrl", url)).request.data_push_url == url
+
+
+@pytest.mark.parametrize("url", ["", " ", 7, ["https://h.example"], "x" * 3000, "https://h.example/\x00"])
+def test_a_push_url_that_is_no_text_is_refused(url: Any) -> None:
+    assert (
+        refusal(bodies.REQUEST_PATH, changed(bodies.REQUEST, "hiRequest.dataPushUrl", url)).field
+        == "hiRequest.dataPushUrl"
+    )
+
+
+DATES = bodies.REQUEST["hiRequest"]["dateRange"]
+
+
+@pytest.mark.parametrize("dates", [[DATES], [None, DATES], DATES])
+def test_a_date_range_may_stand_in_an_array_of_one(dates: Any) -> None:
+    asked = request(changed(bodies.REQUEST, "hiRequest.dateRange", dates)).request
+    assert asked.date_range.start == datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("dates", [[], [DATES, DATES], [None], {"from": DATES["to"], "to": DATES["from"]}, 7, "x"])
+def test_several_ranges_none_or_one_turned_round_are_refused(dates: Any) -> None:
+    assert refusal(bodies.REQUEST_PATH, changed(bodies.REQUEST, "hiRequest.dateRange", dates)).field.startswith(
+        "hiRequest.dateRange"
+    )
+
+
+def test_a_range_turned_round_answers_1063() -> None:
+    body = changed(bodies.REQUEST, "hiRequest.dateRange", {"from": DATES["to"], "to": DATES["from"]})
+    assert refusal(bodies.REQUEST_PATH, body).code == "ABDM-1063"
+
+
+@pytest.mark.parametrize("expiry", [None, "", "soon", "2026-13-45", 7, {"x": 1}])
+def test_a_key_expiry_that_is_no_date_is_none_which_fails_closed(expiry: Any) -> None:
+    body = changed(bodies.REQUEST, "hiRequest.keyMaterial.dhPublicKey.expiry", expiry)
+    assert request(body).request.key_material.expires_at is None
+
+
+def test_a_refusal_never_shows_the_value() -> None:
+    body = changed(bodies.DISCOVER, "patient.gender", "canary-gender")
+    assert "canary" not in str(refusal(bodies.DISCOVER_PATH, body))
+
+
+def test_no_event_shows_a_token_a_name_or_a_push_url() -> None:
+    for path, body in bodies.EVERY:
+        shown = repr(read(path, as_json(body)))
+        for canary in ("Meera", "meera", "hiu.example", "eyJ", "9876543210", "BAheD5", "PAT-20417"):
+            assert canary not in shown
