@@ -1,0 +1,206 @@
+"""How alike two Indian personal names are (``NameLikeness``), with rapidfuzz over what the names sound like.
+
+Names arrive in any order, with honorifics, initials and several spellings of one sound. What must not happen is that
+two people who share a phone, usually relatives, are taken for one: so a part that one name has and the other
+contradicts always keeps the result below the domain's threshold of 0.7, however much of the rest agrees.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+from hip.adapters.name_spellings import FILLERS, HONORIFICS, SOUNDS, SPELLINGS
+
+# Likeness from which two words are one in two spellings: Ahmed and Ahmad reach 0.8, Rani and Rana 0.75.
+_SAME_WORD = 0.78
+
+# What two whole names reach, by what supports the match. Everything from 0.7 on counts as one person.
+_SAME_BUT_SPELLING = 0.95
+_SEVERAL_PARTS = 0.9
+_GIVEN_NAME_AND_INITIAL = 0.85
+_FAMILY_NAME_AND_INITIALS = 0.8
+_GIVEN_NAME_ALONE = 0.78
+_FAMILY_NAME_AND_ONE_INITIAL = 0.65
+_CONTRADICTED = 0.6
+_FAMILY_NAME_ALONE = 0.6
+
+_RELATION = re.compile(r"\b[sdwch]/o\b.*", re.IGNORECASE | re.DOTALL)
+_VOWEL = re.compile(r"[aeiou]")
+_LATIN_MARKS = re.compile("[\u0300-\u036f]")
+
+
+def name_likeness(one: str, other: str) -> float:
+    """0 to 1, whatever their order, case, initials and honorifics; symmetric. An empty name is like nothing."""
+    return max(
+        (_compare(a, b) for a in _readings(one) for b in _readings(other)),
+        default=0.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One word of a name by its sound; ``position`` counts from 0. An initial has a single letter.
+
+    ``leads`` is true of the first word that is no filler; ``joined`` of one that is written as two.
+    """
+
+    sound: str
+    position: int
+    filler: bool
+    leads: bool
+    joined: bool
+
+    @property
+    def initial(self) -> bool:
+        return len(self.sound) == 1
+
+    def abbreviates(self, other: "_Part") -> bool:
+        return self.initial and other.sound.startswith(self.sound)
+
+
+@lru_cache(maxsize=4096)
+def _readings(name: str) -> tuple[tuple[_Part, ...], ...]:
+    """The name as it is written, and with each two neighbouring words as one: ``Raj Kumar`` may be ``Rajkumar``."""
+    words = list(_words(name))
+    if not words:
+        return ()
+    joinable = (i for i in range(len(words) - 1) if len(words[i]) > 1 and len(words[i + 1]) > 1)
+    return (
+        _parts(words),
+        *(_parts([*words[:i], words[i] + words[i + 1], *words[i + 2 :]], joined=i) for i in joinable),
+    )
+
+
+def _words(name: str) -> Iterator[str]:
+    """Words in lower case without honorifics and relatives; ``KS`` is two initials."""
+    text = unicodedata.normalize("NFC", _LATIN_MARKS.sub("", unicodedata.normalize("NFKD", _RELATION.sub("", name))))
+    letters = "".join(c if unicodedata.category(c)[0] in "LM" else " " for c in re.sub(r"['’`]", "", text))
+    words = letters.casefold().split()
+    while len(words) > 1 and words[0] in HONORIFICS:
+        del words[0]
+    while len(words) > 1 and words[-1] in ("ji", "jee"):
+        del words[-1]
+    for word in words:
+        if word not in SPELLINGS and word.isascii() and len(word) <= 3 and not re.search("[aeiouy]", word):
+            yield from word
+        else:
+            yield word
+
+
+def _parts(words: list[str], *, joined: int | None = None) -> tuple[_Part, ...]:
+    fillers = [SPELLINGS.get(word, word) in FILLERS for word in words]
+    if all(filler or len(word) == 1 for word, filler in zip(words, fillers, strict=True)):
+        fillers = [False] * len(words)  # they are all there is
+    leader = fillers.index(False)
+    return tuple(
+        _Part(
+            sound=_sound(word),
+            position=position,
+            filler=fillers[position],
+            leads=position == leader,
+            joined=position == joined,
+        )
+        for position, word in enumerate(words)
+    )
+
+
+def _sound(word: str) -> str:
+    sound = SPELLINGS.get(word, word)
+    if len(sound) == 1:
+        return "v" if sound in "bw" else sound
+    for spelling, letter in SOUNDS:
+        sound = sound.replace(spelling, letter)
+    sound = re.sub(r"(.)\1+", r"\1", sound)
+    return sound[:-1] if len(sound) > 2 and sound.endswith("h") else sound
+
+
+@lru_cache(maxsize=4096)
+def _word_likeness(one: str, other: str) -> float:
+    """Likeness of two sounds: 0 unless the consonants agree, for a transliteration varies in vowels, a name in both.
+
+    Ramesh and Rajesh, Anil and Sunil differ in a consonant. Of the vowels the first must agree (Kiran, Karan), and so
+    must an ending in i (Mohan, Mohini).
+    """
+    if one == other:
+        return 1.0
+    if _consonants(one) != _consonants(other) or _first_vowel(one) != _first_vowel(other):
+        return 0.0
+    if (one[-1] == "i") != (other[-1] == "i") and not (_VOWEL.match(one[-1]) and _VOWEL.match(other[-1])):
+        return 0.0
+    return OSA.normalized_similarity(one, other)
+
+
+def _consonants(sound: str) -> str:
+    """An h inside is heard as little as a vowel, and a final m like an n: Subrahmanyam, Subramanian."""
+    consonants = _VOWEL.sub("", sound[0] + sound[1:].replace("h", ""))
+    return consonants[:-1] + "n" if consonants.endswith("m") else consonants
+
+
+def _first_vowel(sound: str) -> str:
+    found = _VOWEL.search(sound)
+    return found[0] if found else ""
+
+
+def _compare(one: tuple[_Part, ...], other: tuple[_Part, ...]) -> float:
+    if sorted(part.sound for part in one) == sorted(part.sound for part in other):
+        return 1.0
+    rest_of_one, rest_of_other = list(one), list(other)
+    same = _take_same_words(rest_of_one, rest_of_other)
+    initials = _take_initials(rest_of_one, rest_of_other)
+    left, left_of_other = ([part for part in rest if not part.filler] for rest in (rest_of_one, rest_of_other))
+    if not same:
+        return 0.0
+    if left and left_of_other:
+        return _CONTRADICTED * len(same) / max(len(one), len(other))
+    if len(same) > 1:
+        return _SEVERAL_PARTS if left or left_of_other or initials else _SAME_BUT_SPELLING
+    return _by_one_word(same[0], initials, bool(left or left_of_other))
+
+
+def _by_one_word(same: tuple[_Part, _Part], initials: list[tuple[_Part, _Part]], incomplete: bool) -> float:
+    """Only one word is the same. Is it the given name, which comes first, or one that relatives share?"""
+    if len(initials) > 1:
+        return _FAMILY_NAME_AND_INITIALS
+    if initials:
+        one, other = initials[0]
+        full, beside = (other, same[1]) if one.initial else (one, same[0])
+        known_by_initial = full.position < beside.position and not full.initial
+        return _FAMILY_NAME_AND_ONE_INITIAL if known_by_initial else _GIVEN_NAME_AND_INITIAL
+    if not incomplete:
+        return _SAME_BUT_SPELLING
+    return _GIVEN_NAME_ALONE if same[0].leads and same[1].leads else _FAMILY_NAME_ALONE
+
+
+def _take_same_words(one: list[_Part], other: list[_Part]) -> list[tuple[_Part, _Part]]:
+    """Pairs of one word, the likest first, removed from both. Fillers are removed with their like but not returned."""
+    pairs = [
+        (_word_likeness(a.sound, b.sound), -a.position - b.position, a, b)
+        for a in one
+        for b in other
+        if not (a.initial or b.initial) and (a.sound == b.sound or not (a.joined or b.joined))
+    ]
+    pairs.sort(key=lambda pair: pair[:2], reverse=True)
+    found = []
+    for likeness, _, a, b in pairs:
+        if likeness >= _SAME_WORD and a in one and b in other:
+            one.remove(a)
+            other.remove(b)
+            if not (a.filler or b.filler):
+                found.append((a, b))
+    return found
+
+
+def _take_initials(one: list[_Part], other: list[_Part]) -> list[tuple[_Part, _Part]]:
+    """Pairs of an initial and what it stands for, in the order of the names, removed from both."""
+    found = []
+    for a in list(one):
+        for b in list(other):
+            if a in one and (a.abbreviates(b) or b.abbreviates(a)):
+                one.remove(a)
+                other.remove(b)
+                found.append((a, b))
+    return found
