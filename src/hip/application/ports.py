@@ -6,7 +6,7 @@ Every method that meets the outside raises Transient when another try may succee
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hip.application.messages import GatewayCall, GatewayEvent
 from hip.application.storage import OutboxRow
@@ -20,6 +20,7 @@ from hip.domain.patients import Patient
 from hip.domain.visits import VisitRecord
 
 
+@runtime_checkable
 class Clock(Protocol):
     def __call__(self) -> datetime:
         """Now, in UTC, aware."""
@@ -164,6 +165,7 @@ class NameLikeness(Protocol):
         """0 to 1; whatever their order, case, initials and honorifics."""
 
 
+@runtime_checkable
 class Facilities(Protocol):
     """The HIPs of this deployment: tenants, each with its own name."""
 

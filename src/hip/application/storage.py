@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hip.domain.audit import AuditEntry
 from hip.domain.bundles import BundleKey, BundleRecord
@@ -335,6 +335,7 @@ class UnitOfWork(Protocol):
         """Make it lasting. May be called once."""
 
 
+@runtime_checkable
 class Units(Protocol):
     """Opens units of work. Never open one inside another, never hold one across HTTP (style.md §5)."""
 

@@ -31,7 +31,7 @@ NOT_YET_KNOWN = frozenset({"400", "404"})
 """The requester may not know the transaction yet (contract §2.10)."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: why no further page may leave
+class Stopped(Exception):
     """The gate said no in the middle of a transfer."""
 
     def __init__(self, reason: str) -> None:

@@ -199,7 +199,7 @@ async def opened(adapters: AnyAdapters) -> AsyncGenerator[None]:
     """Everything that is async about the adapters: a store that is away is found out at its first use."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(adapters.http().aclose)
-        stack.push_async_callback(adapters.pusher().close)
+        stack.push_async_callback(adapters.pusher().aclose)
         stack.push_async_callback(adapters.database().close)
         for close in adapters.closers():
             stack.push_async_callback(close)

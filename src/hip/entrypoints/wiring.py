@@ -16,6 +16,7 @@ from hip.adapters.mongo.database import MongoDocuments
 from hip.adapters.mongo.names import AMRIT, SEED
 from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.units import PostgresDatabase
+from hip.adapters.push.addresses import AddressRules
 from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.rq_jobs import RqJobQueue
 from hip.adapters.token_cache import RedisTokenCache
@@ -23,6 +24,9 @@ from hip.application.ports import Clock, Facilities, Ids, KeyVault, VisitRecords
 from hip.application.waits import Waits
 from hip.entrypoints.facilities import ConfiguredFacilities
 from hip.entrypoints.settings import Settings
+
+MOUNTED_REQUESTER = "hiu.sandbox"
+"""The one host that is pushed to without a look-up, and only when an in-process transport stands for the network."""
 
 
 def _secret(value: SecretStr | None) -> str:
@@ -73,9 +77,12 @@ def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids)
 def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> HttpPusher:
     return HttpPusher(
         PushSettings(
+            rules=AddressRules(
+                allow_loopback_http=settings.env == "sandbox",
+                trusted_hosts=frozenset({MOUNTED_REQUESTER}) if transport is not None else frozenset(),
+            ),
             first_page=settings.push_first_page,
             timeout=timedelta(seconds=settings.push_timeout),
-            allow_loopback_http=settings.env == "sandbox",
         ),
         transport=transport,
     )
@@ -113,4 +120,5 @@ def token_cache(settings: Settings, vault: KeyVault) -> RedisTokenCache:
 
 
 def job_queue(settings: Settings) -> RqJobQueue:
-    return RqJobQueue(_secret(settings.redis_url))
+    """A job that nobody began within a lease is stale: its rows are leased again by then."""
+    return RqJobQueue(_secret(settings.redis_url), begun_within=waits(settings).lease)

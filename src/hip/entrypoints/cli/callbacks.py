@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from hip.domain.callbacks import CallbackId
-from hip.entrypoints.cli.stored import CALLBACKS, Hip, commands, found_in
+from hip.entrypoints.cli.stored import Hip, commands, found_in
 from hip.entrypoints.cli.terminal import exits_as_promised, say
 from hip.entrypoints.container import running
 from hip.entrypoints.settings import Settings
+from hip.entrypoints.stored import CALLBACKS
 
 app = commands(CALLBACKS, help_text="What the gateway has sent us.")
 

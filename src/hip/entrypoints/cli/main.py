@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from hip.entrypoints.cli import bridge, bundles, callbacks, fidelius, ig, services, transfers, visits
-from hip.entrypoints.cli.stored import BUNDLES, CONSENTS, EXCHANGES, LINKS, commands
+from hip.entrypoints.cli import bridge, bundles, callbacks, demonstration, fidelius, services, transfers, visits
+from hip.entrypoints.cli.stored import commands
 from hip.entrypoints.cli.terminal import say
+from hip.entrypoints.stored import BUNDLES, CONSENTS, EXCHANGES, LINKS
 
 app = typer.Typer(
     name="hip",
@@ -17,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command("demo")(demonstration.demo)
+app.command("sandbox")(demonstration.sandbox)
 app.command("serve")(services.serve)
 app.command("relay")(services.relay)
 app.command("worker")(services.worker)
@@ -29,7 +32,6 @@ app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(commands(CONSENTS, help_text="Consents and their tombstones."), name="consents")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(bundles.app, name="bundle")
-app.add_typer(ig.app, name="ig")
 app.add_typer(bridge.app, name="bridge")
 app.add_typer(fidelius.app, name="fidelius")
 
@@ -52,3 +54,7 @@ def root(
 def main() -> None:
     """Console script."""
     app()
+
+
+if __name__ == "__main__":
+    main()

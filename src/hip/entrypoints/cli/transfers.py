@@ -11,10 +11,11 @@ from hip.domain.errors import DomainError, InvalidValue, NotFound
 from hip.domain.facilities import Facility
 from hip.domain.identifiers import HipId, TransactionId
 from hip.domain.transfers import TransferOutcome, TransferState
-from hip.entrypoints.cli.stored import TRANSFERS, AsJson, Hip, Since, commands, since_time
+from hip.entrypoints.cli.stored import AsJson, Hip, Since, commands, since_time
 from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, say, say_json
 from hip.entrypoints.container import adapters_for, opened, use_cases
 from hip.entrypoints.settings import Settings
+from hip.entrypoints.stored import TRANSFERS
 from hip.entrypoints.views import Shown
 
 app = commands(TRANSFERS, help_text="Transfers of health information to requesters.")

@@ -10,10 +10,11 @@ from rich.progress import track
 
 from hip.adapters.visit_records.schema import schema
 from hip.domain.errors import DomainError, InvalidValue
-from hip.entrypoints.cli.stored import VISITS, commands
+from hip.entrypoints.cli.stored import commands
 from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, say, say_json
 from hip.entrypoints.container import running
 from hip.entrypoints.settings import Settings
+from hip.entrypoints.stored import VISITS
 
 app = commands(VISITS, help_text="Visits and what became of them.")
 

@@ -30,6 +30,7 @@ class ServiceProcess:
     def __init__(
         self, name: str, command: Sequence[str], *, environment: Mapping[str, str], logs: Path, launcher: Launcher
     ) -> None:
+        """``environment`` replaces every HIP_ setting of ours, and ``logs`` is where it runs: no ``.env`` is read."""
         self.name = name
         self.log = logs / f"{name}.log"
         orders = (str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1")
@@ -40,7 +41,8 @@ class ServiceProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env={**os.environ, **environment},
+                    env={**_inherited(), **environment},
+                    cwd=logs,
                     start_new_session=True,
                 )
             )
@@ -70,6 +72,15 @@ class ServiceProcess:
             if not line and not self.running:
                 break
         raise ProcessFailed(f"{self.name} did not come up{self.tail()}")
+
+    def finish(self) -> None:
+        """Wait for a process that ends by itself. Raises ProcessFailed unless it ends well."""
+        try:
+            code = self._process.wait(READY_WITHIN)
+        except subprocess.TimeoutExpired:
+            raise ProcessFailed(f"{self.name} did not end{self.tail()}") from None
+        if code != 0:
+            raise ProcessFailed(f"{self.name} ended with {code}{self.tail()}")
 
     def require_running(self) -> None:
         """Raises ProcessFailed with the end of its log when it has ended."""
@@ -102,6 +113,10 @@ class ServiceProcess:
         return "\n".join(["; its log ends:", *(f"  {line}" for line in lines)]) if lines else "; its log is empty"
 
 
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("HIP_")}
+
+
 class Service:
     """A group of processes that are stopped together, in reverse order of their start."""
 
@@ -113,9 +128,7 @@ class Service:
     def start(self, name: str, *arguments: str, module: str, environment: Mapping[str, str]) -> ServiceProcess:
         """Run ``python -m module arguments`` under ``name``; a name that ran before is started anew."""
         command = (sys.executable, "-m", module, *arguments)
-        process = ServiceProcess(
-            name, command, environment=environment, logs=self._logs, launcher=self._launcher
-        )
+        process = ServiceProcess(name, command, environment=environment, logs=self._logs, launcher=self._launcher)
         self.processes[name] = process
         return process
 

@@ -12,6 +12,7 @@ from litestar.logging import LoggingConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
+from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.entrypoints.container import AnyAdapters, adapters_for, opened, use_cases
 from hip.entrypoints.http.callbacks import callbacks_router
 from hip.entrypoints.http.errors import EXCEPTION_HANDLERS
@@ -40,15 +41,16 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         async with opened(adapters):
-            if settings.storage != "memory":
+            jobs = adapters.jobs()
+            if not isinstance(jobs, MemoryJobQueue):
                 yield
                 return
             stop = asyncio.Event()
             loops = [
                 asyncio.create_task(
-                    RelayLoop(uses.relay_outbox(), uses.sweep_exchanges(), adapters.database(), uses.waits())(stop)
+                    RelayLoop(uses.relay_outbox(), uses.sweep_exchanges(), adapters.database(), adapters.waits())(stop)
                 ),
-                asyncio.create_task(Pump(adapters.jobs(), uses.run_rows())(stop)),
+                asyncio.create_task(Pump(jobs, uses.run_rows())(stop)),
             ]
             try:
                 yield

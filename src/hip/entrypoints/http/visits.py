@@ -1,17 +1,13 @@
 """``/v1/visits``: the hospital's system hands over what happened, and asks what became of it."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from litestar import MediaType, Request, Response, Router, get, post
+from litestar import MediaType, Request, Response, Router, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
 
 from hip.application.intake import ReceiveVisit
-from hip.application.storage import Units
-from hip.domain.errors import NotFound
-from hip.domain.identifiers import CareContextReference, HipId, VisitCode
 from hip.entrypoints.http.keys import Caller
-from hip.entrypoints.views import Shown, visit_view
+from hip.entrypoints.views import Shown
 
 MAX_VISIT = 32 * 1024 * 1024
 """A visit with scanned documents in base64."""
@@ -40,24 +36,4 @@ async def receive_visit(
     )
 
 
-@get("/v1/visits/{visit_code:str}", summary="What became of a visit")
-async def show_visit(
-    request: Request[Any, Any, Any],
-    visit_code: FromPath[str],
-    units: NamedDependency[Units],
-    hip: Annotated[str | None, QueryParameter(name="hip", description="HIP id, when the key acts for several")] = None,
-) -> Shown:
-    """Its bundles with their validity, and whether it is linked."""
-    caller: Caller = request.state.caller
-    hips = [caller.require(HipId(hip))] if hip else sorted(caller.hips)
-    for hip_id in hips:
-        async with units() as uow:
-            visit = await uow.visits.get(hip_id, VisitCode(visit_code))
-            if visit is not None:
-                bundles = list(await uow.bundles.of_visit(hip_id, visit.record.visit_code))
-                context = await uow.care_contexts.get(hip_id, CareContextReference(visit_code))
-                return visit_view(visit, bundles, context)
-    raise NotFound("visit", visit_code)
-
-
-visits_router = Router(path="/", route_handlers=[receive_visit, show_visit], tags=["visits"])
+visits_router = Router(path="/", route_handlers=[receive_visit], tags=["visits"])
