@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
@@ -62,7 +61,6 @@ class _Part:
         return self.initial and other.sound.startswith(self.sound)
 
 
-@lru_cache(maxsize=4096)
 def _readings(name: str) -> tuple[tuple[_Part, ...], ...]:
     """The name as it is written, and with each two neighbouring words as one: ``Raj Kumar`` may be ``Rajkumar``."""
     words = list(_words(name))
@@ -118,7 +116,6 @@ def _sound(word: str) -> str:
     return sound[:-1] if len(sound) > 2 and sound.endswith("h") else sound
 
 
-@lru_cache(maxsize=4096)
 def _word_likeness(one: str, other: str) -> float:
     """Likeness of two sounds: 0 unless the consonants agree, for a transliteration varies in vowels, a name in both.
 

@@ -43,6 +43,7 @@ class RqJobQueue:
         job_timeout: timedelta = timedelta(seconds=630),
         begun_within: timedelta = timedelta(seconds=30),
         answered_within: timedelta = timedelta(seconds=2),
+        function: str = JOB_FUNCTION,
     ) -> None:
         """Connects at first use; any thread and event loop may use it, but no process forked after the first use."""
         self._client = Redis.from_url(
@@ -58,6 +59,7 @@ class RqJobQueue:
             for name in QUEUES
         }
         self._begun_within = begun_within
+        self._function = function
 
     async def enqueue(self, rows: Sequence[OutboxRow]) -> None:
         """``JobQueue.enqueue``. No rows, no job. Raises ValueError for rows of several topics, StorageFailed."""
@@ -76,7 +78,7 @@ class RqJobQueue:
     def _enqueue(self, batch: JobBatch) -> None:
         with _translated():
             self._queues[batch.queue].enqueue_call(
-                JOB_FUNCTION,
+                self._function,
                 args=(batch.topic.value, batch.rows),
                 job_id=batch.id,
                 unique=True,
