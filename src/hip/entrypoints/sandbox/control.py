@@ -23,6 +23,7 @@ from hip.entrypoints.sandbox.views import (
     LinkedContext,
     NotifyView,
     OpenedRecord,
+    SealedTransfer,
     ShareView,
     Sms,
     TransferView,
@@ -310,6 +311,10 @@ class SandboxControl:
         """Open what came so far: 33 ms and more for each page."""
         return await self._post(self.hiu_url, f"/transfers/{transaction_id}/open", None, list[OpenedRecord])
 
+    async def sealed_pages(self, transaction_id: str) -> SealedTransfer:
+        """What came, still sealed, with what opens it: for another decryptor."""
+        return await self._get(self.hiu_url, f"/transfers/{transaction_id}/sealed", SealedTransfer)
+
     async def hiu_faults(self, *faults: str) -> None:
         """Be difficult in these ways from now on (see ``FAULTS``); none: behave."""
         await self._send("POST", self.hiu_url, "/faults", {"faults": faults})
@@ -345,7 +350,7 @@ class SandboxControl:
             lambda seen: seen.state not in unfinished,
         )
 
-    async def _get(self, base: str, path: str, kind: type[T], **params: Any) -> T:
+    async def _get(self, base: str, path: str, kind: type[T], /, **params: Any) -> T:
         return msgspec.json.decode((await self._send("GET", base, path, params=params)).content, type=kind)
 
     async def _post(self, base: str, path: str, body: Any, kind: type[T]) -> T:

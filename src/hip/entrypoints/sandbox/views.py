@@ -195,6 +195,17 @@ class ConsentCase(View, frozen=True, kw_only=True):
     problem: Problem | None = None
 
 
+class SealedTransfer(View, frozen=True, kw_only=True):
+    """Pages as they were pushed, with the HIU's private key (a big-endian integer, base64) and nonce."""
+
+    private_key: str
+    nonce: str
+    pages: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return f"SealedTransfer({len(self.pages)} pages)"
+
+
 class OpenedRecord(View, frozen=True, kw_only=True):
     """One entry of a page, opened. ``content`` is the plaintext, ``sha256`` its lower-case hex digest.
 

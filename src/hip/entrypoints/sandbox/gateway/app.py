@@ -8,7 +8,7 @@ from litestar import HttpMethod, Litestar, Request, Response, route
 from litestar.params import FromPath
 
 from hip.entrypoints.sandbox.gateway.config import GatewayConfig
-from hip.entrypoints.sandbox.gateway.control_api import control_router
+from hip.entrypoints.sandbox.gateway.control_api import control_handlers
 from hip.entrypoints.sandbox.gateway.front import PREFIX
 from hip.entrypoints.sandbox.gateway.network import Gateway
 from hip.entrypoints.sandbox.routing import HttpClients, loopback_clients
@@ -35,7 +35,7 @@ def create_app(config: GatewayConfig, clients: HttpClients = loopback_clients) -
         return await gateway.front.serve(request)
 
     return Litestar(
-        [front, control_router(gateway)],
+        [front, *control_handlers(gateway)],
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import msgspec
-from litestar import Router, delete, get, post
+from litestar import delete, get, post
 from litestar.exceptions import ClientException, NotFoundException
 from litestar.params import FromPath, FromQuery, JSONBody
 
@@ -43,35 +43,33 @@ class StatusChange(msgspec.Struct):
     status: AccountStatus
 
 
-def control_router(gateway: Gateway) -> Router:
+def control_handlers(gateway: Gateway) -> list[Any]:
     """All control paths."""
-    return Router(
-        "/sandbox", route_handlers=[*_people(gateway), *_books(gateway), *_consents(gateway), *_switches(gateway)]
-    )
+    return [*_people(gateway), *_books(gateway), *_consents(gateway), *_switches(gateway)]
 
 
 def _people(gateway: Gateway) -> list[Any]:
-    @post("/patients", status_code=200)
+    @post("/sandbox/patients", status_code=200)
     async def register_patient(data: JSONBody[Patient]) -> Patient:
         return gateway.registry.put_patient(data)
 
-    @get("/patients")
+    @get("/sandbox/patients")
     async def patients() -> list[Patient]:
         return gateway.registry.patients()
 
-    @post("/patients/{abha_address:str}/status", status_code=204)
+    @post("/sandbox/patients/{abha_address:str}/status", status_code=204)
     async def change_status(abha_address: FromPath[str], data: JSONBody[StatusChange]) -> None:
         if not gateway.accounts.change(abha_address, data.status):
             raise NotFoundException("no such account")
 
-    @post("/sign-in", status_code=200)
+    @post("/sandbox/sign-in", status_code=200)
     async def sign_in(data: JSONBody[SignIn]) -> SignedInView:
         token, patient = gateway.signed_in.sign_in(data.abha_address), gateway.registry.patient(data.abha_address)
         if token is None or patient is None:
             raise NotFoundException("no such account")
         return SignedInView(token=token, patient=patient)
 
-    @post("/clients", status_code=204)
+    @post("/sandbox/clients", status_code=204)
     async def register_client(data: JSONBody[Client]) -> None:
         gateway.registry.put_client(data)
 
@@ -79,7 +77,7 @@ def _people(gateway: Gateway) -> list[Any]:
 
 
 def _books(gateway: Gateway) -> list[Any]:
-    @get("/journal")
+    @get("/sandbox/journal")
     async def journal(
         path: FromQuery[str] = "",
         direction: FromQuery[str] = "",
@@ -88,26 +86,26 @@ def _books(gateway: Gateway) -> list[Any]:
     ) -> list[JournalEntry]:
         return gateway.journal.entries(path=path, direction=direction, request_id=request_id, after=after)
 
-    @get("/findings")
+    @get("/sandbox/findings")
     async def findings() -> list[Finding]:
         return gateway.journal.findings()
 
-    @get("/links")
+    @get("/sandbox/links")
     async def links(patient: FromQuery[str] = "", hip: FromQuery[str] = "") -> list[LinkedContext]:
         return [link.shown() for link in gateway.links.of(patient, hip)]
 
-    @get("/transfers")
+    @get("/sandbox/transfers")
     async def transfers() -> list[TransferView]:
         return [transfer.shown() for transfer in gateway.data_flow.transfers.values()]
 
-    @get("/transfers/{transaction_id:str}")
+    @get("/sandbox/transfers/{transaction_id:str}")
     async def transfer(transaction_id: FromPath[str]) -> TransferView:
         found = gateway.data_flow.transfers.get(transaction_id)
         if found is None:
             raise NotFoundException("no such transaction")
         return found.shown()
 
-    @get("/sms")
+    @get("/sandbox/sms")
     async def sms() -> list[Sms]:
         return gateway.sms
 
@@ -115,38 +113,38 @@ def _books(gateway: Gateway) -> list[Any]:
 
 
 def _consents(gateway: Gateway) -> list[Any]:
-    @get("/consent-requests")
+    @get("/sandbox/consent-requests")
     async def consent_requests(patient: FromQuery[str] = "") -> list[ConsentRequestView]:
         shown = [request.shown() for request in gateway.book.requests.values()]
         return [view for view in shown if not patient or view.patient.casefold() == patient.casefold()]
 
-    @post("/consent-requests/{request_id:str}/grant", status_code=200)
+    @post("/sandbox/consent-requests/{request_id:str}/grant", status_code=200)
     async def grant(request_id: FromPath[str], data: JSONBody[Narrowing]) -> ConsentRequestView:
         try:
             return gateway.consents.grant(request_id, data).shown()
         except CannotGrant as problem:
             raise ClientException(str(problem), status_code=409) from None
 
-    @post("/consent-requests/{request_id:str}/deny", status_code=200)
+    @post("/sandbox/consent-requests/{request_id:str}/deny", status_code=200)
     async def deny(request_id: FromPath[str]) -> ConsentRequestView:
         try:
             return gateway.consents.deny(request_id).shown()
         except CannotGrant as problem:
             raise ClientException(str(problem), status_code=409) from None
 
-    @get("/consents")
+    @get("/sandbox/consents")
     async def consents(patient: FromQuery[str] = "") -> list[ConsentView]:
         shown = [artefact.shown() for artefact in gateway.book.artefacts.values()]
         return [view for view in shown if not patient or view.patient.casefold() == patient.casefold()]
 
-    @get("/consents/{consent_id:str}")
+    @get("/sandbox/consents/{consent_id:str}")
     async def consent(consent_id: FromPath[str]) -> ConsentView:
         found = gateway.book.artefacts.get(consent_id)
         if found is None:
             raise NotFoundException("no such consent")
         return found.shown()
 
-    @post("/consents/{consent_id:str}/{ending:str}", status_code=200)
+    @post("/sandbox/consents/{consent_id:str}/{ending:str}", status_code=200)
     async def end(consent_id: FromPath[str], ending: FromPath[Literal["revoke", "expire"]]) -> ConsentView:
         try:
             return gateway.consents.end(consent_id, "REVOKED" if ending == "revoke" else "EXPIRED").shown()
@@ -157,15 +155,15 @@ def _consents(gateway: Gateway) -> list[Any]:
 
 
 def _switches(gateway: Gateway) -> list[Any]:
-    @get("/scenarios")
+    @get("/sandbox/scenarios")
     async def known() -> dict[str, str]:
         return SCENARIOS
 
-    @get("/scenarios/on")
+    @get("/sandbox/scenarios/on")
     async def switched_on() -> list[Switch]:
         return gateway.scenarios.on()
 
-    @post("/scenarios", status_code=200)
+    @post("/sandbox/scenarios", status_code=200)
     async def switch(data: JSONBody[Switch]) -> list[Switch]:
         try:
             gateway.scenarios.set(data)
@@ -173,15 +171,15 @@ def _switches(gateway: Gateway) -> list[Any]:
             raise ClientException(str(problem)) from None
         return gateway.scenarios.on()
 
-    @delete("/scenarios")
+    @delete("/sandbox/scenarios")
     async def clear() -> None:
         gateway.scenarios.clear()
 
-    @post("/sessions/end", status_code=204)
+    @post("/sandbox/sessions/end", status_code=204)
     async def end_sessions() -> None:
         gateway.sessions.end_all()
 
-    @post("/keys/rotate", status_code=204)
+    @post("/sandbox/keys/rotate", status_code=204)
     async def rotate_keys() -> None:
         gateway.rotate_keys()
 

@@ -6,18 +6,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, Router, get, post
+from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import ClientException, NotFoundException
 from litestar.params import FromPath, JSONBody
 
 from hip.entrypoints.sandbox.background import Background
 from hip.entrypoints.sandbox.gateway_line import GatewayLine
-from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig
+from hip.entrypoints.sandbox.hiu.cases import Transfer
+from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig, UnknownFault, check_faults
 from hip.entrypoints.sandbox.hiu.pages import BadPage, read_page
 from hip.entrypoints.sandbox.hiu.requester import ConsentWish, DataWish, Requester, UnknownConsent
 from hip.entrypoints.sandbox.parties import Client, Service
 from hip.entrypoints.sandbox.routing import HttpClients, loopback_clients
-from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView, OpenedRecord
+from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView, OpenedRecord, SealedTransfer
 
 LARGEST_PUSH = 64 * 1024 * 1024
 HANG = 60.0  # seconds, not scaled: longer than any client waits
@@ -56,7 +57,13 @@ def create_app(config: HiuConfig, clients: HttpClients = loopback_clients) -> Li
                 line.http = None
 
     return Litestar(
-        [_callbacks(requester), _push_door(requester), _consent_control(requester), _data_control(requester)],
+        [
+            *_callbacks(requester),
+            _push_door(requester),
+            *_consent_control(requester),
+            *_data_control(requester),
+            *_page_control(requester),
+        ],
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
@@ -64,28 +71,28 @@ def create_app(config: HiuConfig, clients: HttpClients = loopback_clients) -> Li
     )
 
 
-def _callbacks(requester: Requester) -> Router:
-    @post("/consent/request/on-init", status_code=202)
+def _callbacks(requester: Requester) -> list[Any]:
+    @post("/api/v3/hiu/consent/request/on-init", status_code=202)
     async def on_init(data: JSONBody[Body]) -> None:
         requester.on_init(data)
 
-    @post("/consent/request/on-status", status_code=202)
+    @post("/api/v3/hiu/consent/request/on-status", status_code=202)
     async def on_status(data: JSONBody[Body]) -> None:
         """Only acknowledged: the notices tell the same."""
 
-    @post("/consent/request/notify", status_code=202)
+    @post("/api/v3/hiu/consent/request/notify", status_code=202)
     async def on_notify(request: Request[Any, Any, Any], data: JSONBody[Body]) -> None:
         requester.on_notify(request.headers["request-id"], data)
 
-    @post("/consent/on-fetch", status_code=202)
+    @post("/api/v3/hiu/consent/on-fetch", status_code=202)
     async def on_fetch(data: JSONBody[Body]) -> None:
         requester.on_fetch(data)
 
-    @post("/health-information/on-request", status_code=202)
+    @post("/api/v3/hiu/health-information/on-request", status_code=202)
     async def on_request(data: JSONBody[Body]) -> None:
         requester.on_request(data)
 
-    return Router("/api/v3/hiu", route_handlers=[on_init, on_status, on_notify, on_fetch, on_request])
+    return [on_init, on_status, on_notify, on_fetch, on_request]
 
 
 def _push_door(requester: Requester) -> Any:
@@ -124,73 +131,82 @@ def _push_door(requester: Requester) -> Any:
     return push
 
 
-def _consent_control(requester: Requester) -> Router:
+def _consent_control(requester: Requester) -> list[Any]:
     book = requester.book
 
-    @post("/", status_code=200)
+    @post("/sandbox/consents", status_code=200)
     async def ask_consent(data: JSONBody[ConsentWish]) -> ConsentCase:
         return (await requester.ask_consent(data)).shown()
 
-    @get("/")
+    @get("/sandbox/consents")
     async def cases() -> list[ConsentCase]:
         return [case.shown() for case in book.cases.values()]
 
-    @get("/{case_id:str}")
+    @get("/sandbox/consents/{case_id:str}")
     async def case(case_id: FromPath[str]) -> ConsentCase:
         found = book.cases.get(case_id)
         if found is None:
             raise NotFoundException("no such consent request")
         return found.shown()
 
-    return Router("/sandbox/consents", route_handlers=[ask_consent, cases, case])
+    return [ask_consent, cases, case]
 
 
-def _data_control(requester: Requester) -> Router:
+def _data_control(requester: Requester) -> list[Any]:
     book = requester.book
 
-    @post("/artefacts/{consent_id:str}/requests", status_code=200)
+    @post("/sandbox/artefacts/{consent_id:str}/requests", status_code=200)
     async def ask_data(consent_id: FromPath[str], data: JSONBody[DataWish]) -> HiuTransferView:
         try:
             return (await requester.ask_data(consent_id, data)).shown()
         except UnknownConsent:
             raise NotFoundException("no such artefact here") from None
 
-    @get("/requests/{request_id:str}")
+    @get("/sandbox/requests/{request_id:str}")
     async def transfer(request_id: FromPath[str]) -> HiuTransferView:
         found = book.asked.get(request_id)
         if found is None:
             raise NotFoundException("no such request")
         return found.shown()
 
-    @get("/transfers")
+    @get("/sandbox/transfers")
     async def transfers() -> list[HiuTransferView]:
         return [each.shown() for one in book.cases.values() for each in one.transfers]
 
-    @get("/transfers/{transaction_id:str}")
+    return [ask_data, transfer, transfers]
+
+
+def _page_control(requester: Requester) -> list[Any]:
+    @get("/sandbox/transfers/{transaction_id:str}")
     async def transfer_of(transaction_id: FromPath[str]) -> HiuTransferView:
-        found = book.transfers.get(transaction_id)
-        if found is None:
-            raise NotFoundException("no such transaction")
-        return found.shown()
+        return _transfer(requester, transaction_id).shown()
 
-    @post("/transfers/{transaction_id:str}/open", status_code=200)
+    @post("/sandbox/transfers/{transaction_id:str}/open", status_code=200)
     async def open_records(transaction_id: FromPath[str]) -> list[OpenedRecord]:
-        found = book.transfers.get(transaction_id)
-        if found is None:
-            raise NotFoundException("no such transaction")
-        return await found.opened(frozenset(requester.faults))
+        return await _transfer(requester, transaction_id).opened(frozenset(requester.faults))
 
-    @post("/faults", status_code=200)
+    @get("/sandbox/transfers/{transaction_id:str}/sealed")
+    async def sealed(transaction_id: FromPath[str]) -> SealedTransfer:
+        return _transfer(requester, transaction_id).sealed()
+
+    @post("/sandbox/faults", status_code=200)
     async def set_faults(data: JSONBody[Faults]) -> dict[str, str]:
-        unknown = set(data.faults) - set(FAULTS)
-        if unknown:
-            raise ClientException(f"unknown faults: {', '.join(sorted(unknown))}")
+        try:
+            check_faults(data.faults)
+        except UnknownFault as problem:
+            raise ClientException(str(problem)) from None
         requester.faults.clear()
         requester.faults.update(data.faults)
         return {name: FAULTS[name] for name in data.faults}
 
-    handlers: list[Any] = [ask_data, transfer, transfers, transfer_of, open_records, set_faults]
-    return Router("/sandbox", route_handlers=handlers)
+    return [transfer_of, open_records, sealed, set_faults]
+
+
+def _transfer(requester: Requester, transaction_id: str) -> Transfer:
+    found = requester.book.transfers.get(transaction_id)
+    if found is None:
+        raise NotFoundException("no such transaction")
+    return found
 
 
 def _said(status: int, text: str) -> Response[Any]:

@@ -10,7 +10,7 @@ from abdm_ecdh.keygen import KeyMaterial
 
 from hip.entrypoints.sandbox.hiu.opening import open_page
 from hip.entrypoints.sandbox.hiu.pages import Page
-from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView, OpenedRecord, Problem
+from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView, OpenedRecord, Problem, SealedTransfer
 
 
 @dataclass(slots=True)
@@ -52,6 +52,11 @@ class Transfer:
                 self._opened += [_marked(record, earlier) for record in records]
                 self._opened_pages += 1
             return list(self._opened)
+
+    def sealed(self) -> SealedTransfer:
+        """For a decryptor other than ours."""
+        pages = tuple(page.raw for page in self.pages)
+        return SealedTransfer(private_key=self.keys.private_key, nonce=self.keys.nonce, pages=pages)
 
     def shown(self) -> HiuTransferView:
         """For the control API."""

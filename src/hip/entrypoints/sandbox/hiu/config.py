@@ -1,5 +1,6 @@
 """What a sandbox HIU is started with, and the ways it can be a difficult requester (contract §3.3, §7.2 item 7)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hip.entrypoints.sandbox.moments import Now, utc_now
@@ -15,6 +16,17 @@ FAULTS = {
     "slow": "a push is answered after 3 seconds",
     "silent": "a push is stored and never answered",
 }
+
+
+class UnknownFault(ValueError):
+    """No fault has this name."""
+
+
+def check_faults(names: Iterable[str]) -> None:
+    """Raises UnknownFault."""
+    unknown = sorted(set(names) - set(FAULTS))
+    if unknown:
+        raise UnknownFault(f"{', '.join(unknown)}: none of {', '.join(FAULTS)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +48,6 @@ class HiuConfig:
     faults: tuple[str, ...] = ()
     wait_scale: float = 1.0
     now: Now = utc_now
+
+    def __post_init__(self) -> None:
+        check_faults(self.faults)

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 import httpx
 import msgspec
-from litestar import Litestar, Response, Router, get, post
+from litestar import Litestar, Response, get, post
 from litestar.exceptions import ClientException, NotFoundException
 from litestar.params import FromPath, FromQuery, JSONBody
 
@@ -74,105 +74,105 @@ def create_app(config: PatientAppConfig, clients: HttpClients = loopback_clients
             finally:
                 line.http = None
 
-    routers = [_callbacks(journeys), _telephone(telephone), _journeys(journeys), _consents(line)]
-    return Litestar(routers, lifespan=[lifespan], openapi_config=None, logging_config=None)
+    handlers = [*_callbacks(journeys), *_telephone(telephone), *_journeys(journeys), *_consents(line)]
+    return Litestar(handlers, lifespan=[lifespan], openapi_config=None, logging_config=None)
 
 
-def _callbacks(journeys: Journeys) -> Router:
-    @post("/patient/care-context/on-discover", status_code=202)
+def _callbacks(journeys: Journeys) -> list[Any]:
+    @post("/api/v3/hiu/patient/care-context/on-discover", status_code=202)
     async def on_discover(data: JSONBody[Body]) -> None:
         journeys.on_discover(data)
 
-    @post("/link/care-context/on-init", status_code=202)
+    @post("/api/v3/hiu/link/care-context/on-init", status_code=202)
     async def on_init(data: JSONBody[Body]) -> None:
         journeys.on_init(data)
 
-    @post("/link/care-context/on-confirm", status_code=202)
+    @post("/api/v3/hiu/link/care-context/on-confirm", status_code=202)
     async def on_confirm(data: JSONBody[Body]) -> None:
         journeys.on_confirm(data)
 
-    @post("/patient/on-share", status_code=202)
+    @post("/api/v3/hiu/patient/on-share", status_code=202)
     async def on_share(data: JSONBody[Body]) -> None:
         journeys.on_share(data)
 
-    return Router("/api/v3/hiu", route_handlers=[on_discover, on_init, on_confirm, on_share])
+    return [on_discover, on_init, on_confirm, on_share]
 
 
-def _telephone(telephone: Telephone) -> Router:
-    @post("/", status_code=202)
+def _telephone(telephone: Telephone) -> list[Any]:
+    @post("/sandbox/sms", status_code=202)
     async def receive(data: JSONBody[Sms]) -> None:
         """A text message of the gateway, or of a HIP with an OTP."""
         telephone.receive(data)
 
-    @get("/")
+    @get("/sandbox/sms")
     async def inbox(mobile: FromQuery[str] = "") -> list[Sms]:
         return telephone.inbox(mobile)
 
-    return Router("/sandbox/sms", route_handlers=[receive, inbox])
+    return [receive, inbox]
 
 
-def _journeys(journeys: Journeys) -> Router:
-    @post("/discoveries", status_code=200)
+def _journeys(journeys: Journeys) -> list[Any]:
+    @post("/sandbox/discoveries", status_code=200)
     async def discover(data: JSONBody[Search]) -> DiscoveryView:
         return await _done(journeys.discover(data.abha_address, data.hip_id, data.unverified_identifiers))
 
-    @get("/discoveries/{journey:str}")
+    @get("/sandbox/discoveries/{journey:str}")
     async def discovery(journey: FromPath[str]) -> DiscoveryView:
         return _known(journeys.discoveries.get(journey))
 
-    @post("/discoveries/{journey:str}/links", status_code=200)
+    @post("/sandbox/discoveries/{journey:str}/links", status_code=200)
     async def link(journey: FromPath[str], data: JSONBody[Pick]) -> LinkAttemptView:
         return await _done(journeys.link(journey, data.care_contexts))
 
-    @get("/link-attempts/{journey:str}")
+    @get("/sandbox/link-attempts/{journey:str}")
     async def attempt(journey: FromPath[str]) -> LinkAttemptView:
         return _known(journeys.attempts.get(journey))
 
-    @post("/link-attempts/{journey:str}/otp", status_code=200)
+    @post("/sandbox/link-attempts/{journey:str}/otp", status_code=200)
     async def enter_otp(journey: FromPath[str], data: JSONBody[Otp]) -> LinkAttemptView:
         return await _done(journeys.enter_otp(journey, data.otp))
 
-    @post("/shares", status_code=200)
+    @post("/sandbox/shares", status_code=200)
     async def share(data: JSONBody[Scan]) -> ShareView:
         return await _done(journeys.share(data.abha_address, data.hip_id, data.context, data.intent))
 
-    @get("/shares/{journey:str}")
+    @get("/sandbox/shares/{journey:str}")
     async def shared(journey: FromPath[str]) -> ShareView:
         return _known(journeys.shares.get(journey))
 
     handlers: list[Any] = [discover, discovery, link, attempt, enter_otp, share, shared]
-    return Router("/sandbox", route_handlers=handlers)
+    return handlers
 
 
-def _consents(line: GatewayLine) -> Router:
+def _consents(line: GatewayLine) -> list[Any]:
     """What a patient decides. The published contract has no path for it, so the gateway's control API is asked."""
 
-    @get("/consent-requests")
+    @get("/sandbox/consent-requests")
     async def waiting(patient: FromQuery[str]) -> Response[bytes]:
         return _passed(await line.sandbox("GET", "/consent-requests", patient=patient))
 
-    @post("/consent-requests/{request_id:str}/grant", status_code=200)
+    @post("/sandbox/consent-requests/{request_id:str}/grant", status_code=200)
     async def grant(request_id: FromPath[str], data: JSONBody[Body]) -> Response[bytes]:
         return _passed(await line.sandbox("POST", f"/consent-requests/{request_id}/grant", data))
 
-    @post("/consent-requests/{request_id:str}/deny", status_code=200)
+    @post("/sandbox/consent-requests/{request_id:str}/deny", status_code=200)
     async def deny(request_id: FromPath[str]) -> Response[bytes]:
         return _passed(await line.sandbox("POST", f"/consent-requests/{request_id}/deny"))
 
-    @get("/consents")
+    @get("/sandbox/consents")
     async def consents(patient: FromQuery[str]) -> Response[bytes]:
         return _passed(await line.sandbox("GET", "/consents", patient=patient))
 
-    @post("/consents/{consent_id:str}/{ending:str}", status_code=200)
+    @post("/sandbox/consents/{consent_id:str}/{ending:str}", status_code=200)
     async def end(consent_id: FromPath[str], ending: FromPath[Literal["revoke"]]) -> Response[bytes]:
         return _passed(await line.sandbox("POST", f"/consents/{consent_id}/{ending}"))
 
-    @get("/links")
+    @get("/sandbox/links")
     async def links(patient: FromQuery[str]) -> Response[bytes]:
         return _passed(await line.sandbox("GET", "/links", patient=patient))
 
     handlers: list[Any] = [waiting, grant, deny, consents, end, links]
-    return Router("/sandbox", route_handlers=handlers)
+    return handlers
 
 
 async def _done(step: Coroutine[Any, Any, T]) -> T:
