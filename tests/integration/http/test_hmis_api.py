@@ -1,0 +1,103 @@
+"""The HMIS API: keys, tenants, and clear answers to bad records."""
+
+import asyncio
+import hashlib
+import json
+
+import pytest
+from tests.builders.edge import edge
+from tests.builders.visits import a_visit
+
+from hip.adapters.visit_records.records import JsonVisitRecords
+
+KEY = {"X-API-Key": "sandbox"}
+RECORD = json.loads(JsonVisitRecords().write(a_visit()))
+
+
+def test_a_visit_is_taken_once_and_shown_with_what_became_of_it():
+    async def story() -> None:
+        async with edge() as service:
+            first = await service.http.post("/v1/visits", json=RECORD, headers=KEY)
+            again = await service.http.post("/v1/visits", json=RECORD, headers=KEY)
+            assert (first.status_code, again.status_code) == (202, 200)
+            assert first.json()["version"] == again.json()["version"] == 1
+            async with asyncio.timeout(10):
+                while len((shown := (await _show(service)).json())["bundles"]) < 3:
+                    await asyncio.sleep(0.01)
+            assert {bundle["hiType"] for bundle in shown["bundles"]} == set(shown["hiTypes"])
+            assert shown["linked"] is False
+
+    asyncio.run(story())
+
+
+async def _show(service):
+    return await service.http.get("/v1/visits/88120", headers=KEY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        pytest.param({"start": 5}, "start", id="wrong type"),
+        pytest.param({"patient": {**RECORD["patient"], "birthDate": "09/04/1984"}}, "patient.birthDate", id="bad date"),
+        pytest.param({"patient": {**RECORD["patient"], "abhaNumber": "123"}}, "patient.abhaNumber", id="ABHA number"),
+        pytest.param({"hiTypes": ["Horoscope"]}, "hiTypes[0]", id="unknown HI type"),
+        pytest.param({"vitals": {"systolic": "high"}}, "vitals.systolic", id="text for a number"),
+        pytest.param({"medications": [{"dose": "1"}]}, "medications[0].text", id="missing key"),
+        pytest.param({"complaint": []}, "complaint", id="unknown key"),
+        pytest.param({"hipId": "IN0000000000"}, "hipId", id="a facility that is not ours"),
+    ],
+)
+def test_a_bad_visit_names_the_field_and_nothing_is_stored(changes, field):
+    async def story() -> None:
+        async with edge() as service:
+            response = await service.http.post("/v1/visits", json={**RECORD, **changes}, headers=KEY)
+            assert response.status_code == 400
+            error = response.json()["error"]
+            assert error["field"] == field
+            assert error["expected"]
+            assert (await _show(service)).status_code == 404
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}])
+def test_api_01_without_a_known_key_there_is_nothing_to_see(headers):
+    async def story() -> None:
+        async with edge() as service:
+            for path in ("/v1/visits/88120", "/v1/links", "/v1/consents", "/v1/transfers", "/v1/exchanges"):
+                response = await service.http.get(path, headers=headers)
+                assert response.status_code == 401
+            assert (await service.http.post("/v1/visits", json=RECORD, headers=headers)).status_code == 401
+
+    asyncio.run(story())
+
+
+def test_cb_05_a_key_sees_and_writes_its_own_facilities_only():
+    keys = json.dumps(
+        [
+            {"name": "own", "sha256": hashlib.sha256(b"own").hexdigest(), "hips": ["IN0410000123"]},
+            {"name": "other", "sha256": hashlib.sha256(b"other").hexdigest(), "hips": ["IN0410000999"]},
+        ]
+    )
+
+    async def story() -> None:
+        async with edge(HIP_API_KEYS=keys) as service:
+            own, other = {"X-API-Key": "own"}, {"X-API-Key": "other"}
+            assert (await service.http.post("/v1/visits", json=RECORD, headers=other)).status_code == 400
+            assert (await service.http.post("/v1/visits", json=RECORD, headers=own)).status_code == 202
+            assert (await service.http.get("/v1/visits/88120", headers=own)).status_code == 200
+            assert (await service.http.get("/v1/visits/88120", headers=other)).status_code == 404
+            assert (await service.http.get("/v1/visits?hip=IN0410000123", headers=other)).status_code == 403
+            assert (await service.http.get("/v1/visits", headers=other)).json() == []
+
+    asyncio.run(story())
+
+
+def test_the_openapi_document_describes_the_api_and_not_the_callbacks():
+    async def story() -> None:
+        async with edge() as service:
+            paths = (await service.http.get("/schema/openapi.json")).json()["paths"]
+            assert {"/v1/visits", "/v1/visits/{key}", "/v1/transfers", "/v1/links"} <= set(paths)
+            assert not any(path.startswith("/api/v3") for path in paths)
+
+    asyncio.run(story())

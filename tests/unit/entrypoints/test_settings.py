@@ -1,0 +1,76 @@
+"""Settings: every fault named at once, no value repeated, production strict."""
+
+import json
+
+import pytest
+
+from hip.entrypoints.demo.stages import settings_of
+from hip.entrypoints.settings import SettingsInvalid
+
+FACILITIES = json.dumps([{"id": "IN0410000123", "name": "Demo Clinic"}])
+PRODUCTION = {
+    "HIP_ENV": "production",
+    "HIP_GATEWAY_URL": "https://apis.abdm.gov.in/api/hiecm",
+    "HIP_API_KEYS": json.dumps([{"name": "hmis", "sha256": "0" * 64, "hips": ["IN0410000123"]}]),
+    "HIP_FACILITIES": FACILITIES,
+}
+
+
+def _faults(environment: dict[str, str]) -> dict[str, str]:
+    with pytest.raises(SettingsInvalid) as raised:
+        settings_of(environment)
+    return dict(raised.value.faults)
+
+
+def test_every_bad_setting_is_named_at_once_and_no_value_is_repeated():
+    faults = _faults(
+        {
+            "HIP_BIND": "nowhere-canary",
+            "HIP_GATEWAY_URL": "canary.example",
+            "HIP_WAIT_SCALE": "canary",
+            "HIP_FACILITIES": '[{"id": "canary with spaces", "name": "x"}]',
+            "HIP_API_KEYS": "{canary",
+            "HIP_STORAGE": "canary",
+        }
+    )
+    assert set(faults) == {
+        "HIP_BIND",
+        "HIP_GATEWAY_URL",
+        "HIP_WAIT_SCALE",
+        "HIP_FACILITIES[0].id",
+        "HIP_API_KEYS",
+        "HIP_STORAGE",
+    }
+    assert "canary" not in str(faults)
+
+
+def test_a_file_can_hold_the_facilities(tmp_path):
+    file = tmp_path / "facilities.json"
+    file.write_text(FACILITIES)
+    assert settings_of({"HIP_FACILITIES": f"@{file}"}).facilities[0].name == "Demo Clinic"
+    assert "HIP_FACILITIES" in _faults({"HIP_FACILITIES": f"@{tmp_path / 'missing.json'}"})
+
+
+def test_production_settings_that_are_right_are_taken():
+    settings = settings_of(PRODUCTION)
+    assert settings.consent_manager == "abdm"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"HIP_STORAGE": "memory"}, "HIP_STORAGE"),
+        ({"HIP_CALLBACK_AUTH": "observe"}, "HIP_CALLBACK_AUTH"),
+        ({"HIP_WAIT_SCALE": "0.1"}, "HIP_WAIT_SCALE"),
+        ({"HIP_CM_ID": "sbx"}, "HIP_CM_ID"),
+        ({"HIP_GATEWAY_URL": "http://apis.abdm.gov.in/api/hiecm"}, "HIP_GATEWAY_URL"),
+        ({"HIP_GATEWAY_URL": "https://dev.abdm.gov.in/api/hiecm"}, "HIP_GATEWAY_URL"),
+    ],
+)
+def test_ops_04_production_refuses_what_is_only_meant_for_the_sandbox(changes, named):
+    assert named in _faults({**PRODUCTION, **changes})
+
+
+def test_ops_04_production_refuses_to_start_without_api_keys():
+    environment = {name: value for name, value in PRODUCTION.items() if name != "HIP_API_KEYS"}
+    assert "HIP_API_KEYS" in _faults(environment)
