@@ -4,6 +4,7 @@ Inside a running event loop call these through ``asyncio.to_thread``.
 """
 
 import asyncio
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -20,18 +21,22 @@ from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.tables import audit, clinical, conversations, linking, release
 from hip.adapters.postgres.tables.columns import METADATA
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+# Alembic keeps the migration under way in module globals, so a process runs one at a time.
+_ONE_AT_A_TIME = threading.Lock()
+MIGRATIONS = Path(__file__).parent / "migrations"
 TABLE_MODULES = (audit, clinical, conversations, linking, release)
 
 
 def upgrade(dsn: str, *, names: Names = Names(), revision: str = "head") -> None:  # noqa: B008 - frozen
     """Run every migration that is missing, in one transaction; others who try wait. Raises StorageFailed."""
-    command.upgrade(_config(dsn, names), revision)
+    with _ONE_AT_A_TIME:
+        command.upgrade(_config(dsn, names), revision)
 
 
 def downgrade(dsn: str, revision: str, *, names: Names = Names()) -> None:  # noqa: B008 - frozen
     """Back to ``revision``; ``base`` drops every table with what it holds. Raises StorageFailed."""
-    command.downgrade(_config(dsn, names), revision)
+    with _ONE_AT_A_TIME:
+        command.downgrade(_config(dsn, names), revision)
 
 
 def current(dsn: str) -> str | None:
@@ -51,7 +56,7 @@ async def _current(dsn: str) -> str | None:
 
 def head() -> str:
     """The revision this program expects."""
-    revision = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    revision = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     if revision is None:
         raise RuntimeError("no migrations in this installation")
     return revision
@@ -64,7 +69,7 @@ def expected_tables(names: Names) -> list[MetaData]:
 
 def _config(dsn: str, names: Names) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["url"] = engine_url(dsn)
     config.attributes["names"] = names
     return config

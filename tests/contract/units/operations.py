@@ -1,0 +1,106 @@
+"""Every operation of a unit of work, by name, on things that need not exist."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.builders.consents import a_consent
+from tests.builders.conversations import a_callback, an_audit_entry, an_exchange
+from tests.builders.links import HIP, MEERA_ADDRESS, a_care_context, a_discovery, a_link_request, a_link_token
+from tests.builders.moments import NOW, SECOND
+from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored_visit, a_trigger
+from tests.builders.transfers import a_page, a_transfer
+from tests.builders.visits import MEERA
+
+from hip.application.storage import Listing, Topic, UnitOfWork
+from hip.domain.callbacks import CallbackId
+from hip.domain.discovery import PatientIdentifiers
+from hip.domain.exchanges import ExchangeId, Flow
+from hip.domain.identifiers import (
+    CareContextReference,
+    ConsentId,
+    LinkReference,
+    PatientReference,
+    RequestId,
+    TransactionId,
+    VisitCode,
+)
+
+Operation = Callable[[UnitOfWork], Awaitable[Any]]
+_REQUEST, _VISIT, _TRANSACTION = RequestId("r"), VisitCode("88120"), TransactionId("t")
+_CONSENT, _PATIENT, _CONTEXT = ConsentId("c"), PatientReference("p"), CareContextReference("88120")
+_MOBILE = PatientIdentifiers(mobiles=frozenset({"9876543210"}))
+_ALL = Listing()
+
+OPERATIONS: dict[str, Operation] = {
+    "outbox.add": lambda uow: uow.outbox.add(HIP, Topic.LINK, "88120", run_at=NOW),
+    "outbox.lease": lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=1),
+    "outbox.current": lambda uow: uow.outbox.current(1, 1),
+    "outbox.renew": lambda uow: uow.outbox.renew([1], until=NOW),
+    "outbox.done": lambda uow: uow.outbox.done(1, 1),
+    "outbox.defer": lambda uow: uow.outbox.defer(1, 1, run_at=NOW),
+    "outbox.bury": lambda uow: uow.outbox.bury(1, 1),
+    "outbox.waiting": lambda uow: uow.outbox.waiting(),
+    "callbacks.add": lambda uow: uow.callbacks.add(a_callback()),
+    "callbacks.get": lambda uow: uow.callbacks.get(HIP, CallbackId("callback-1")),
+    "callbacks.save": lambda uow: uow.callbacks.save(a_callback()),
+    "callbacks.list": lambda uow: uow.callbacks.list(_ALL),
+    "exchanges.save": lambda uow: uow.exchanges.save(an_exchange()),
+    "exchanges.get": lambda uow: uow.exchanges.get(HIP, ExchangeId("exchange-1")),
+    "exchanges.lock_by_request_id": lambda uow: uow.exchanges.lock_by_request_id(HIP, _REQUEST),
+    "exchanges.lock_latest": lambda uow: uow.exchanges.lock_latest(HIP, Flow.ON_INIT, "t"),
+    "exchanges.lapsed": lambda uow: uow.exchanges.lapsed(now=NOW, limit=1),
+    "exchanges.requests_since": lambda uow: uow.exchanges.requests_since(HIP, Flow.ON_INIT, "t", NOW),
+    "exchanges.list": lambda uow: uow.exchanges.list(_ALL),
+    "link_tokens.put": lambda uow: uow.link_tokens.put(a_link_token(), request_id=_REQUEST, now=NOW),
+    "link_tokens.put_refusal": lambda uow: uow.link_tokens.put_refusal(
+        HIP, MEERA_ADDRESS, "ABDM-1207", request_id=_REQUEST, now=NOW
+    ),
+    "link_tokens.current": lambda uow: uow.link_tokens.current(HIP, MEERA_ADDRESS, now=NOW),
+    "link_tokens.answer": lambda uow: uow.link_tokens.answer(HIP, _REQUEST),
+    "link_tokens.drop": lambda uow: uow.link_tokens.drop(HIP, MEERA_ADDRESS),
+    "link_requests.save": lambda uow: uow.link_requests.save(a_link_request()),
+    "link_requests.lock_by_visit": lambda uow: uow.link_requests.lock_by_visit(HIP, _VISIT),
+    "link_requests.by_reference": lambda uow: uow.link_requests.by_reference(HIP, LinkReference("l")),
+    "link_requests.by_request_id": lambda uow: uow.link_requests.by_request_id(HIP, _REQUEST),
+    "link_requests.awaiting_token": lambda uow: uow.link_requests.awaiting_token(HIP, MEERA_ADDRESS),
+    "link_requests.list": lambda uow: uow.link_requests.list(_ALL),
+    "care_contexts.save": lambda uow: uow.care_contexts.save(a_care_context()),
+    "care_contexts.lock": lambda uow: uow.care_contexts.lock(HIP, _CONTEXT),
+    "care_contexts.get": lambda uow: uow.care_contexts.get(HIP, _CONTEXT),
+    "care_contexts.unlinked": lambda uow: uow.care_contexts.unlinked(HIP, _PATIENT, per_hi_type=1),
+    "care_contexts.of_patient": lambda uow: uow.care_contexts.of_patient(HIP, _PATIENT),
+    "care_contexts.list": lambda uow: uow.care_contexts.list(_ALL),
+    "patients.save": lambda uow: uow.patients.save(MEERA, hip_id=HIP),
+    "patients.get": lambda uow: uow.patients.get(HIP, _PATIENT),
+    "patients.candidates": lambda uow: uow.patients.candidates(HIP, _MOBILE, limit=1),
+    "visits.save": lambda uow: uow.visits.save(a_stored_visit()),
+    "visits.lock": lambda uow: uow.visits.lock(HIP, _VISIT),
+    "visits.get": lambda uow: uow.visits.get(HIP, _VISIT),
+    "visits.list": lambda uow: uow.visits.list(_ALL),
+    "triggers.save": lambda uow: uow.triggers.save(a_trigger()),
+    "triggers.get": lambda uow: uow.triggers.get(HIP, _VISIT),
+    "bundles.add": lambda uow: uow.bundles.add(a_bundle_record()),
+    "bundles.of_visit": lambda uow: uow.bundles.of_visit(HIP, _VISIT),
+    "bundles.servable": lambda uow: uow.bundles.servable(a_bundle_key()),
+    "bundles.servable_types": lambda uow: uow.bundles.servable_types(HIP, _VISIT),
+    "bundles.list": lambda uow: uow.bundles.list(_ALL),
+    "discoveries.add": lambda uow: uow.discoveries.add(a_discovery()),
+    "discoveries.get": lambda uow: uow.discoveries.get(HIP, _TRANSACTION),
+    "consents.save": lambda uow: uow.consents.save(a_consent()),
+    "consents.lock": lambda uow: uow.consents.lock(HIP, _CONSENT),
+    "consents.get": lambda uow: uow.consents.get(HIP, _CONSENT),
+    "consents.list": lambda uow: uow.consents.list(_ALL),
+    "transfers.add": lambda uow: uow.transfers.add(a_transfer()),
+    "transfers.lock": lambda uow: uow.transfers.lock(HIP, _TRANSACTION),
+    "transfers.get": lambda uow: uow.transfers.get(HIP, _TRANSACTION),
+    "transfers.save": lambda uow: uow.transfers.save(a_transfer()),
+    "transfers.open_of_consent": lambda uow: uow.transfers.open_of_consent(HIP, _CONSENT),
+    "transfers.list": lambda uow: uow.transfers.list(_ALL),
+    "transfers.add_pages": lambda uow: uow.transfers.add_pages([a_page()]),
+    "transfers.lock_page": lambda uow: uow.transfers.lock_page(HIP, _TRANSACTION, 1),
+    "transfers.save_page": lambda uow: uow.transfers.save_page(a_page()),
+    "transfers.pending_pages": lambda uow: uow.transfers.pending_pages(HIP, _TRANSACTION, limit=1),
+    "transfers.pages": lambda uow: uow.transfers.pages(HIP, _TRANSACTION),
+    "audit.append": lambda uow: uow.audit.append(an_audit_entry()),
+    "audit.list": lambda uow: uow.audit.list(_ALL),
+}

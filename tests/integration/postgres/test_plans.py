@@ -1,0 +1,172 @@
+"""Frequent questions are answered from an index that holds what they ask for (EXPLAIN on a filled database)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from tests.builders.databases import connected, emptied
+from tests.builders.links import HIP, MEERA_ADDRESS
+from tests.builders.moments import NOW, SECOND
+
+from hip.adapters.postgres.units import PostgresDatabase
+from hip.application.storage import UnitOfWork
+from hip.domain.discovery import PatientIdentifiers
+from hip.domain.exchanges import Flow
+from hip.domain.identifiers import AbhaAddress, AbhaNumber, ConsentId, PatientReference, RequestId, TransactionId
+
+pytestmark = pytest.mark.anyio
+
+# 6,000 rows where it matters, so that reading a whole table is never the cheapest; few of them are what is asked for.
+_FILL = """
+INSERT INTO patients SELECT 'IN0410000123', 'PAT-' || n, 'x', 'F', 1984, NULL, '9' || n, NULL, 'p' || n || '@sbx',
+    lpad(n::text, 14, '0'), NULL FROM generate_series(1, 6000) n;
+INSERT INTO care_context (hip_id, care_context_number, visit_code, display, patient_reference, clinical_date, hi_types,
+    linked_to) SELECT 'IN0410000123', n, n, 'x', 'PAT-' || n % 2000, now(), '{Invoice}',
+    CASE WHEN n % 10 > 0 THEN 'p@sbx' END FROM generate_series(1, 6000) n;
+INSERT INTO outbox (hip_id, topic, key, priority, run_at, attempt, state)
+    SELECT 'IN0410000123', 'link', n, 2, '2026-03-12', 1, 'done' FROM generate_series(1, 6000) n;
+INSERT INTO outbox (hip_id, topic, key, priority, run_at, attempt, state)
+    SELECT 'IN0410000123', 'bundle', n, 4, '2099-01-01', 0, 'ready' FROM generate_series(1, 6000) n;
+INSERT INTO outbox (hip_id, topic, key, priority, run_at, attempt, state)
+    SELECT 'IN0410000123', 'link', n, 2, '2026-03-12', 0, 'ready' FROM generate_series(1, 20) n;
+INSERT INTO exchanges (hip_id, id, flow, business_key, outcome, opened_at, updated_at, answer_due)
+    SELECT 'IN0410000123', n, 'on-init', n, CASE WHEN n % 100 = 0 THEN 'sent' ELSE 'answered' END, now(), now(),
+    '2026-03-12' FROM generate_series(1, 6000) n;
+INSERT INTO attempts (hip_id, request_id, exchange_id, position, sent_at)
+    SELECT 'IN0410000123', 'r' || n, n, 0, now() FROM generate_series(1, 6000) n;
+INSERT INTO data_flow_request (hip_id, transaction_id, health_information_request, status, consent_id, request_id,
+    requested_at, updated_at, deadline, attempts, retries) SELECT 'IN0410000123', n, '', 'done', 'c' || n, n, now(),
+    now(), now(), 0, 0 FROM generate_series(1, 6000) n;
+INSERT INTO pages SELECT 'IN0410000123', '1', n, 'x', NULL, NULL, 'delivered', 0, NULL, NULL
+    FROM generate_series(1, 6000) n;
+INSERT INTO generate_token_response (hip_id, request_id, abha_address, link_token, expires_at, created_at)
+    SELECT 'IN0410000123', n, 'p' || n || '@sbx', '', '2099-01-01', now() FROM generate_series(1, 6000) n;
+INSERT INTO initiated_link_request (hip_id, link_reference_number, request_id, status, created_at, updated_at,
+    visit_code, patient_reference, abha_address, token_renewed) SELECT 'IN0410000123', n, n, 'linked', now(), now(), n,
+    n, 'p@sbx', false FROM generate_series(1, 6000) n;
+"""
+_WANTED = PatientIdentifiers(
+    abha_addresses=frozenset({AbhaAddress("p7@sbx")}),
+    abha_numbers=frozenset({AbhaNumber("00000000000007")}),
+    mobiles=frozenset({"97"}),
+)
+
+
+@pytest.fixture
+async def filled(database: PostgresDatabase, url: str) -> AsyncIterator[PostgresDatabase]:
+    connection = await connected(url)
+    await connection.execute(_FILL)
+    await connection.execute("ANALYZE")
+    await connection.close()
+    yield database
+    await emptied(url)
+
+
+async def plans_of(database: PostgresDatabase, ask: Callable[[UnitOfWork], Awaitable[Any]]) -> list[dict[str, Any]]:
+    """Every node of the plans of the statements that ``ask`` runs, with what they really did."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        asked.append((statement, parameters))
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        async with database.unit() as uow:
+            await ask(uow)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    nodes: list[dict[str, Any]] = []
+    async with database.engine.connect() as connection:
+        for statement, parameters in asked:
+            explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            _collect(explained.scalar_one()[0]["Plan"], nodes)
+        await connection.rollback()
+    return nodes
+
+
+def _collect(plan: dict[str, Any], nodes: list[dict[str, Any]]) -> None:
+    nodes.append(plan)
+    for inner in plan.get("Plans", []):
+        _collect(inner, nodes)
+
+
+QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = {
+    "outbox.lease": (
+        lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=50),
+        {"ix_outbox_due"},
+    ),
+    "outbox.current": (lambda uow: uow.outbox.current(7, 1), {"uq_outbox_id"}),
+    "outbox.done": (lambda uow: uow.outbox.done(7, 1), {"uq_outbox_id"}),
+    "patients.candidates": (
+        lambda uow: uow.patients.candidates(HIP, _WANTED, limit=20),
+        {"ix_patients_abha_address", "ix_patients_abha_number", "ix_patients_phone", "pk_patients"},
+    ),
+    "care_contexts.unlinked": (
+        lambda uow: uow.care_contexts.unlinked(HIP, PatientReference("PAT-10"), per_hi_type=5),
+        {"ix_care_context_unlinked"},
+    ),
+    "care_contexts.of_patient": (
+        lambda uow: uow.care_contexts.of_patient(HIP, PatientReference("PAT-11")),
+        {"ix_care_context_patient"},
+    ),
+    "exchanges.lapsed": (lambda uow: uow.exchanges.lapsed(now=NOW, limit=50), {"ix_exchanges_overdue"}),
+    "exchanges.lock_latest": (
+        lambda uow: uow.exchanges.lock_latest(HIP, Flow.ON_INIT, "7"),
+        {"ix_exchanges_business_key", "ix_attempts_exchange"},
+    ),
+    "exchanges.lock_by_request_id": (
+        lambda uow: uow.exchanges.lock_by_request_id(HIP, RequestId("r7")),
+        {"pk_attempts", "pk_exchanges"},
+    ),
+    "transfers.pending_pages": (
+        lambda uow: uow.transfers.pending_pages(HIP, TransactionId("1"), limit=5),
+        {"ix_pages_pending"},
+    ),
+    "transfers.open_of_consent": (
+        lambda uow: uow.transfers.open_of_consent(HIP, ConsentId("c7")),
+        {"ix_data_flow_request_open"},
+    ),
+    "link_tokens.current": (
+        lambda uow: uow.link_tokens.current(HIP, MEERA_ADDRESS, now=NOW),
+        {"ix_generate_token_response_abha_address"},
+    ),
+    "link_requests.awaiting_token": (
+        lambda uow: uow.link_requests.awaiting_token(HIP, MEERA_ADDRESS),
+        {"ix_initiated_link_request_awaiting_token"},
+    ),
+    "link_requests.by_request_id": (
+        lambda uow: uow.link_requests.by_request_id(HIP, RequestId("7")),
+        {"ix_initiated_link_request_request_id"},
+    ),
+}
+
+
+async def test_no_frequent_question_reads_a_whole_table(filled: PostgresDatabase) -> None:
+    for name, (ask, indexes) in QUESTIONS.items():
+        nodes = await plans_of(filled, ask)
+        assert [node for node in nodes if node["Node Type"] == "Seq Scan"] == [], name
+        used = {node["Index Name"] for node in nodes if "Index Name" in node}
+        assert indexes <= used, (name, used)
+
+
+async def test_a_lease_reads_due_rows_only(filled: PostgresDatabase) -> None:
+    """12,000 rows that are done or not due stand beside 20 that are due."""
+    nodes = await plans_of(filled, lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=50))
+    reads = [node for node in nodes if node.get("Index Name") == "ix_outbox_due"]
+    assert len(reads) == 1
+    assert reads[0]["Actual Rows"] * reads[0]["Actual Loops"] == pytest.approx(20, abs=6)
+    assert reads[0].get("Rows Removed by Filter", 0) == 0
+
+
+async def test_a_limited_lease_locks_no_more_than_it_takes(filled: PostgresDatabase, url: str) -> None:
+    async with filled.unit() as uow:
+        taken = await uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=5)
+        assert len(taken) == 5
+        connection = await connected(url)
+        free = await connection.fetch(
+            "SELECT id FROM outbox WHERE state = 'ready' AND run_at <= $1 FOR UPDATE SKIP LOCKED", NOW
+        )
+        await connection.close()
+    assert len(free) == 15
