@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType, Self
 
+from hip.domain.errors import IllegalTransition
 from hip.domain.identifiers import HipId, RequestId
 
 CallbackId = NewType("CallbackId", str)
@@ -46,12 +47,18 @@ class Callback:
 
     def done(self, *, now: datetime) -> Self:
         """Its flow ran to the end."""
-        return replace(self, state=CallbackState.DONE, finished_at=now, error=None, runs=self.runs + 1)
+        return self._ran(CallbackState.DONE, now=now)
 
     def failed(self, error: str, *, now: datetime) -> Self:
         """Its flow refused it; ``error`` names the field or rule, never a value. It may be replayed."""
-        return replace(self, state=CallbackState.FAILED, finished_at=now, error=error, runs=self.runs + 1)
+        return self._ran(CallbackState.FAILED, now=now, error=error)
 
     def unknown(self, *, now: datetime) -> Self:
         """No flow listens on its path; kept so that undocumented callbacks can be studied."""
-        return replace(self, state=CallbackState.UNKNOWN, finished_at=now, runs=self.runs + 1)
+        return self._ran(CallbackState.UNKNOWN, now=now)
+
+    def _ran(self, state: CallbackState, *, now: datetime, error: str | None = None) -> Self:
+        """The last run speaks. Raises IllegalTransition for a rejected callback: it may never run."""
+        if self.state is CallbackState.REJECTED:
+            raise IllegalTransition("callback", self.state, "a run")
+        return replace(self, state=state, finished_at=now, error=error, runs=self.runs + 1)

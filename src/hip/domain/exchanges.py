@@ -1,6 +1,6 @@
 """One conversation with the gateway: a call, its wait, and the callback that answers it (design.md, data flows)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType, Self
@@ -84,15 +84,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A conversation and its attempts, oldest first. ``refusal`` is the first code that was met, kept for ever.
+    """A conversation and its attempts, oldest first, but the answered one last, for it is the last word.
 
-    ``answer_due`` (UTC) is when silence becomes ``unanswered``; None for calls that no callback answers.
+    ``business_key`` may be an ABHA address. ``refusal`` is the first code that was met, kept for ever. ``answer_due``
+    (UTC) is when silence becomes ``unanswered``; None for calls that no callback answers.
     """
 
     id: ExchangeId
     hip_id: HipId
     flow: Flow
-    business_key: str
+    business_key: str = field(repr=False)
     outcome: Outcome
     opened_at: datetime
     updated_at: datetime
@@ -161,14 +162,20 @@ class Exchange:
         return replace(self, attempts=attempts, outcome=outcome, updated_at=now)
 
     def refuse(self, request_id: RequestId, *, status: int | None, code: str, now: datetime) -> Self:
-        """A refusal, or no reply at all (``status`` None). An answer that came first stays the outcome."""
-        attempts = self._with(request_id, status=status, code=code, replied_at=now)
-        outcome = Outcome.REFUSED if self.outcome in (Outcome.SENT, Outcome.ACCEPTED) else self.outcome
+        """A refusal, or no reply at all (``status`` None). An answer that came first stays, and so does a success.
+
+        Of an older attempt it is noted, but does not settle the newest.
+        """
+        known = self._attempt(request_id)
+        kept = code if known.answered_at is None else known.code
+        attempts = self._with(request_id, status=status, code=kept, replied_at=now)
+        awaited = self.outcome in (Outcome.SENT, Outcome.ACCEPTED) and not self.succeeded
+        outcome = Outcome.REFUSED if awaited and known is self.attempts[-1] else self.outcome
         return replace(self, attempts=attempts, outcome=outcome, refusal=self.refusal or code, updated_at=now)
 
     def answer(self, request_id: RequestId, *, code: str | None, now: datetime) -> Self:
         """The callback, early, late or repeated; ``code`` is its error, None for success. A success is final."""
-        if self.outcome is Outcome.ANSWERED and self.succeeded:
+        if self.succeeded:
             return self
         attempts = self._with(request_id, code=code, answered_at=now)
         # The answered attempt is the last word even when a later one is under way: the business is the same.
@@ -188,10 +195,12 @@ class Exchange:
             return self
         return replace(self, outcome=Outcome.UNANSWERED, updated_at=now)
 
+    def _attempt(self, request_id: RequestId) -> Attempt:
+        for attempt in self.attempts:
+            if attempt.request_id == request_id:
+                return attempt
+        raise IllegalTransition("exchange", self.outcome, "a reply to an unknown attempt")
+
     def _with(self, request_id: RequestId, **changes: object) -> tuple[Attempt, ...]:
-        if all(attempt.request_id != request_id for attempt in self.attempts):
-            raise IllegalTransition("exchange", self.outcome, "a reply to an unknown attempt")
-        return tuple(
-            replace(a, **changes) if a.request_id == request_id else a  # type: ignore[arg-type]
-            for a in self.attempts
-        )
+        known = self._attempt(request_id)
+        return tuple(replace(a, **changes) if a is known else a for a in self.attempts)  # type: ignore[arg-type]

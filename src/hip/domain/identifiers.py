@@ -53,9 +53,12 @@ def opaque(text: str, *, field: str) -> str:
 
 
 def phone_number(text: str, *, field: str = "phone") -> str:
-    """The last ten digits of any spelling (``+91-98…``, ``9198…``). Raises InvalidValue when there are fewer."""
+    """The last ten digits of any spelling (``+91-98…``, ``9198…``, ``098…``), all ASCII. Raises InvalidValue.
+
+    A digit too few or too many, or one of another script, must not make it somebody else's number.
+    """
     digits = re.sub(r"\D", "", text)
-    if not 10 <= len(digits) <= 13:
+    if not digits.isascii() or len(digits) < 10 or digits[:-10] not in ("", "0", "91", "091"):
         raise InvalidValue(field, "an Indian mobile number of ten digits")
     return digits[-10:]
 

@@ -140,15 +140,22 @@ class LinkStatus(StrEnum):
     UNANSWERED = "unanswered"
 
 
+# The gateway's word that a visit is linked may be late, so it is believed wherever it finds the request.
 _LINK_MOVES: dict[LinkStatus, frozenset[LinkStatus]] = {
-    LinkStatus.AWAITING_TOKEN: frozenset({LinkStatus.READY, LinkStatus.REFUSED, LinkStatus.UNANSWERED}),
-    LinkStatus.READY: frozenset({LinkStatus.REQUESTED, LinkStatus.AWAITING_TOKEN, LinkStatus.REFUSED}),
+    LinkStatus.AWAITING_TOKEN: frozenset(
+        {LinkStatus.READY, LinkStatus.LINKED, LinkStatus.REFUSED, LinkStatus.UNANSWERED}
+    ),
+    LinkStatus.READY: frozenset(
+        {LinkStatus.REQUESTED, LinkStatus.AWAITING_TOKEN, LinkStatus.LINKED, LinkStatus.REFUSED}
+    ),
     LinkStatus.REQUESTED: frozenset(
         {LinkStatus.LINKED, LinkStatus.REFUSED, LinkStatus.UNANSWERED, LinkStatus.AWAITING_TOKEN, LinkStatus.READY}
     ),
     LinkStatus.LINKED: frozenset(),
     LinkStatus.REFUSED: frozenset({LinkStatus.READY, LinkStatus.AWAITING_TOKEN, LinkStatus.LINKED}),
-    LinkStatus.SMS_REQUESTED: frozenset({LinkStatus.SMS_SENT, LinkStatus.REFUSED, LinkStatus.UNANSWERED}),
+    LinkStatus.SMS_REQUESTED: frozenset(
+        {LinkStatus.SMS_SENT, LinkStatus.LINKED, LinkStatus.REFUSED, LinkStatus.UNANSWERED}
+    ),
     LinkStatus.SMS_SENT: frozenset({LinkStatus.AWAITING_TOKEN, LinkStatus.READY, LinkStatus.LINKED}),
     LinkStatus.UNANSWERED: frozenset(
         {LinkStatus.READY, LinkStatus.AWAITING_TOKEN, LinkStatus.LINKED, LinkStatus.REFUSED, LinkStatus.SMS_SENT}
@@ -192,12 +199,13 @@ class LinkRequest:
         """
         if status is not self.status and status not in _LINK_MOVES[self.status]:
             raise IllegalTransition("link request", self.status, status)
-        refused = status in (LinkStatus.REFUSED, LinkStatus.UNANSWERED)
+        # Within one status the first code stays; a refusal that comes after silence says more than the silence did.
+        kept = self.code or code if status is self.status else code or self.code
         return replace(
             self,
             status=status,
             updated_at=now,
             request_id=request_id or self.request_id,
-            code=(self.code or code) if refused else None,
+            code=kept if status in (LinkStatus.REFUSED, LinkStatus.UNANSWERED) else None,
             token_renewed=self.token_renewed if token_renewed is None else token_renewed,
         )

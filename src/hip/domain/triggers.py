@@ -23,4 +23,4 @@ class Trigger:
 
     def reopen(self) -> Self:
         """The visit changed, so its documents are to be made again."""
-        return replace(self, processed=False)
+        return replace(self, processed=False, processed_at=None)
