@@ -18,10 +18,14 @@ from hip.domain.patients import Address, Gender
 
 _GENDERS = {Gender.MALE: "male", Gender.FEMALE: "female", Gender.OTHER: "other", Gender.UNKNOWN: "unknown"}
 
+# Issued by a registry; the hospital's own numbers are in everyday use.
+_OFFICIAL = frozenset({"abha number", "abha address", "hpr id", "council registration", "facility"})
+
 
 def identifier(kind: str, system: str, value: str) -> dict[str, Any]:
     """A typed identifier: type, system and value, as every NRCeS profile with identifiers wants it."""
-    return {"type": IDENTIFIER_TYPES[kind].concept(), "system": system, "value": visible(value)}
+    use = "official" if kind in _OFFICIAL else "usual"
+    return {"use": use, "type": IDENTIFIER_TYPES[kind].concept(), "system": system, "value": visible(value)}
 
 
 def add_patient(draft: Draft) -> Reference:

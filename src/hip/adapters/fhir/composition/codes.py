@@ -49,11 +49,8 @@ class Code(NamedTuple):
         return {"system": self.system, "code": self.code, "display": self.display}
 
     def concept(self, text: str | None = None) -> dict[str, object]:
-        """As FHIR's CodeableConcept, ``text`` beside the code when given."""
-        made: dict[str, object] = {"coding": [self.coding()]}
-        if text is not None:
-            made["text"] = text
-        return made
+        """As FHIR's CodeableConcept; ``text`` is the source's word for it, the display when there is none."""
+        return {"coding": [self.coding()], "text": text or self.display}
 
 
 # Health records are restricted information; the code stands in `code` (amrit.md §4 found it in `display`).
