@@ -1,0 +1,83 @@
+"""Invariants written in Python, because FHIRPath on untyped JSON cannot say them or they are asked at every turn."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from hip.adapters.fhir.validation.fhirpath.moments import compare
+from hip.adapters.fhir.validation.narratives import narrative_fault
+from hip.adapters.fhir.validation.session import Session
+
+Rule = Callable[[Any, Session], bool]
+"""True when the element breaks the invariant."""
+
+
+def _extension(value: Any, _: Session) -> bool:
+    """ext-1: an extension has extensions or a value, not both and not none."""
+    has_value = any(key.startswith(("value", "_value")) for key in value)
+    return bool(("extension" in value) == has_value)
+
+
+def _local_reference(value: Any, session: Session) -> bool:
+    """ref-1: ``#id`` names a contained resource; ``#`` alone names the one around it."""
+    reference = value.get("reference")
+    if type(reference) is not str or not reference.startswith("#"):
+        return False
+    return session.find(reference) is None
+
+
+def _unused_contained(value: Any, _: Session) -> bool:
+    """dom-3: what is contained is referred to from the resource, or refers to it."""
+    contained = value.get("contained")
+    if not isinstance(contained, list):
+        return False
+    referred = set(_texts(value))
+    for resource in contained:
+        if isinstance(resource, Mapping) and f"#{resource.get('id')}" not in referred and "#" not in _texts(resource):
+            return True
+    return False
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text below that could be a reference."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if item.startswith("#"):
+                yield item
+        elif isinstance(item, Mapping):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _forbidden_markup(value: Any, _: Session) -> bool:
+    fault = narrative_fault(value) if isinstance(value, str) else None
+    return fault is not None and fault[0] == "txt-1"
+
+
+def _no_narrative(value: Any, _: Session) -> bool:
+    fault = narrative_fault(value) if isinstance(value, str) else None
+    return fault is not None and fault[0] == "txt-2"
+
+
+def _reversed_period(value: Any, _: Session) -> bool:
+    """per-1: start is not after end. Left open by different precision counts as broken; malformed dates do not."""
+    start, end = value.get("start"), value.get("end")
+    if not isinstance(start, str) or not isinstance(end, str):
+        return False
+    try:
+        order = compare(start, end)
+    except (ValueError, OverflowError):
+        return False
+    return order is None or order > 0
+
+
+RULES: Mapping[str, Rule] = {
+    "ext-1": _extension,
+    "ref-1": _local_reference,
+    "per-1": _reversed_period,
+    "dom-3": _unused_contained,
+    "txt-1": _forbidden_markup,
+    "txt-2": _no_narrative,
+}

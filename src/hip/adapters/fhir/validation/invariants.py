@@ -1,0 +1,76 @@
+"""The invariants of base R4 and of a guide: FHIRPath compiled once, and what each means in plain words."""
+
+from typing import Any
+
+from hip.adapters.fhir.validation.fhirpath.evaluation import Compiler
+from hip.adapters.fhir.validation.fhirpath.shortcuts import shortcut
+from hip.adapters.fhir.validation.fhirpath.syntax import UnreadableExpression, parse
+from hip.adapters.fhir.validation.findings import Finding
+from hip.adapters.fhir.validation.guide import Guide
+from hip.adapters.fhir.validation.invariant_rules import RULES, Rule
+from hip.adapters.fhir.validation.invariant_words import WORDS
+from hip.adapters.fhir.validation.session import Session
+from hip.domain.bundles import Severity
+
+_NOT_EVALUABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError)
+
+_SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
+
+
+class Invariant:
+    """One constraint: ``broken_by`` says whether an element breaks it."""
+
+    __slots__ = ("_expression", "_severity", "broken_by", "key")
+
+    def __init__(self, key: str, severity: Severity, expression: str, broken_by: Rule) -> None:
+        self.key = key
+        self._severity = severity
+        self._expression = expression
+        self.broken_by = broken_by
+
+    def finding(self) -> Finding:
+        message, fix = WORDS.get(
+            self.key, (f"the rule {self.key} does not hold", "change the element so that it holds")
+        )
+        return Finding(
+            self.key,
+            "",
+            severity=self._severity,
+            found="a value for which the rule does not hold",
+            expected=self._expression,
+            message=message,
+            fix=fix,
+        )
+
+
+def compiled_invariants(guide: Guide) -> tuple[Invariant | None, ...]:
+    """One per number used in the nodes. None for invariants that no instance can be checked against."""
+    choices = frozenset(name[:-3] for node in guide.nodes for name in node.get("children", ()) if name.endswith("[x]"))
+    types = frozenset(profile.type for profile in guide.profiles.values() if profile.kind != "resource")
+    compiler = Compiler(choices, types)
+    return tuple(_compiled(compiler, *facts) for facts in guide.invariants)
+
+
+def _compiled(compiler: Compiler, key: str, severity: str, expression: str) -> Invariant | None:
+    rule = RULES.get(key)
+    if rule is None:
+        try:
+            rule = _evaluated(compiler, expression)
+        except UnreadableExpression:
+            # Rule 1 of the house: what cannot be evaluated is said, once, wherever it would apply.
+            return Invariant(key, Severity.WARNING, f"{expression} (cannot be evaluated here)", lambda _, __: True)
+    return Invariant(key, _SEVERITIES.get(severity, Severity.WARNING), expression, rule)
+
+
+def _evaluated(compiler: Compiler, expression: str) -> Rule:
+    tree = parse(expression)
+    condition = shortcut(tree, compiler) or compiler.condition(tree)
+
+    def broken(item: Any, session: Session) -> bool:
+        try:
+            return not condition(item, session.surroundings)
+        except _NOT_EVALUABLE:
+            # The element is malformed, which is said elsewhere; what cannot be evaluated does not hold.
+            return True
+
+    return broken
