@@ -52,7 +52,7 @@ class Waits:
                 continue
             changes[field.name] = tuple(v * scale for v in value) if isinstance(value, tuple) else value * scale
         # A lease shorter than a slow machine's hiccup would be given out twice for no reason.
-        changes["lease"] = max(whole.lease * scale, timedelta(seconds=3))
+        changes["lease"] = max(whole.lease * scale, timedelta(seconds=1.5))
         changes["heartbeat"] = changes["lease"] / 3  # type: ignore[operator]
         changes["poll"] = max(whole.poll * scale, timedelta(milliseconds=50))
         return cls(**changes)  # type: ignore[arg-type]

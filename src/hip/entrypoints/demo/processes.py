@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hip.domain.errors import DomainError
@@ -79,6 +79,7 @@ class ServiceProcess:
             code = self._process.wait(READY_WITHIN)
         except subprocess.TimeoutExpired:
             raise ProcessFailed(f"{self.name} did not end{self.tail()}") from None
+        self.stop()
         if code != 0:
             raise ProcessFailed(f"{self.name} ended with {code}{self.tail()}")
 
@@ -94,23 +95,51 @@ class ServiceProcess:
             try:
                 self._process.wait(STOPPED_WITHIN)
             except subprocess.TimeoutExpired:
-                self.kill_group()
+                self.kill_family()
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def kill_group(self) -> None:
-        """SIGKILL to the process and everything it forked, as a power cut would have it."""
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        finally:
-            self._process.wait()
+    def kill(self) -> None:
+        """SIGKILL to the process alone; what it forked goes on without it."""
+        self._process.kill()
+        self._process.wait()
+
+    def kill_family(self) -> None:
+        """SIGKILL to the process and everything below it, as a power cut would have it.
+
+        RQ's work-horses lead process groups of their own and would otherwise finish as orphans (style.md §6).
+        """
+        for pid in (self._process.pid, *descendants(self._process.pid)):
+            kill(pid)
+        self._process.wait()
 
     def tail(self) -> str:
         """The last lines of its log, on lines of their own."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
         return "\n".join(["; its log ends:", *(f"  {line}" for line in lines)]) if lines else "; its log is empty"
+
+
+def descendants(pid: int) -> list[int]:
+    """The process ids below ``pid``, nearest first, as /proc has them now."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        below = parents.get(waiting.pop(0), [])
+        found += below
+        waiting += below
+    return found
+
+
+def kill(pid: int) -> None:
+    """SIGKILL; a process that has ended already is fine."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _inherited() -> dict[str, str]:
@@ -124,13 +153,19 @@ class Service:
         self._logs = logs
         self._launcher = launcher
         self.processes: dict[str, ServiceProcess] = {}
+        self._environments: dict[str, Mapping[str, str]] = {}
 
     def start(self, name: str, *arguments: str, module: str, environment: Mapping[str, str]) -> ServiceProcess:
         """Run ``python -m module arguments`` under ``name``; a name that ran before is started anew."""
         command = (sys.executable, "-m", module, *arguments)
         process = ServiceProcess(name, command, environment=environment, logs=self._logs, launcher=self._launcher)
         self.processes[name] = process
+        self._environments[name] = environment
         return process
+
+    def environment_of(self, name: str) -> Mapping[str, str]:
+        """The settings ``name`` was started with, to start another like it."""
+        return self._environments[name]
 
     def require_running(self) -> None:
         """Raises ProcessFailed when any process has ended."""

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
+LIMIT = 600.0
+"""Seconds one batch may take; RQ's own time-out is half a minute later and less polite (style.md §5)."""
+
 
 class JobFailed(Exception):
     """A batch broke off. Carries the kind of error only: RQ would keep the text of any other for a day."""
@@ -27,5 +30,5 @@ async def _run(claims: Sequence[tuple[int, int]]) -> None:
     from hip.entrypoints.container import running
     from hip.entrypoints.settings import Settings
 
-    async with running(Settings.read()) as uses:
+    async with asyncio.timeout(LIMIT), running(Settings.read()) as uses:
         await uses.run_rows()(claims)

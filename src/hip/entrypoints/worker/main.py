@@ -3,10 +3,12 @@
 import importlib
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from hip.adapters.rq_jobs import QUEUES
+from hip.domain.errors import StorageFailed
 from hip.entrypoints.logs import configure, log
 from hip.entrypoints.settings import Settings
 
@@ -38,5 +40,7 @@ def work(settings: Settings, *, burst: bool = False) -> None:
         queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES]
         log.info("worker-started", component="worker")
         Worker(queues, connection=connection, serializer=JSONSerializer).work(burst=burst, logging_level="CRITICAL")
+    except (RedisError, OSError):
+        raise StorageFailed("Redis does not answer") from None
     finally:
         connection.close()
