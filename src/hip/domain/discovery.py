@@ -108,8 +108,8 @@ class DiscoveryRequest:
 def match_patient(query: DiscoveryQuery, candidates: Iterable[Patient], *, likeness: NameLikeness) -> DiscoveryMatch:
     """The one candidate a verified identifier and the demographics agree on.
 
-    An ABHA address or number identifies by itself; a verified mobile needs gender,
-    year of birth within five, and a like name. An unverified MR only narrows what a verified identifier found.
+    An ABHA address or number identifies by itself; a verified mobile needs gender, year of birth within five, a like
+    name, and no other ABHA number than the verified one. A record number (MR) only narrows what was found so.
     Raises PatientNotFound or SeveralPatients.
     """
     found: dict[PatientReference, DiscoveryMatch] = {}
@@ -141,8 +141,11 @@ def _matched_by(query: DiscoveryQuery, patient: Patient, likeness: NameLikeness)
     if mobile:
         matched.append(IdentifierType.MOBILE)
     if not strong:
+        # Relatives share a telephone and are alike in name and age, but a person has one ABHA number.
+        another = patient.abha_number is not None and bool(query.verified.abha_numbers)
         same_person = (
             mobile
+            and not another
             and query.gender is patient.gender
             and abs(query.birth_year - patient.birth_year) <= YEARS_APART
             and likeness(query.name, patient.name) >= NAME_LIKENESS
