@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hip.adapters.fhir.validation.bindings import binding_check
+from hip.adapters.fhir.validation.display import display_gap
 from hip.adapters.fhir.validation.extensions import extension_check
 from hip.adapters.fhir.validation.findings import Finding
 from hip.adapters.fhir.validation.fixed_values import fixed_check
@@ -59,12 +60,13 @@ def _together(*checks: Check) -> Check:
     return all_of
 
 
-def _object_check(rulebook: Rulebook, shape: Shape) -> Check:
+def _object_check(rulebook: Rulebook, shape: Shape) -> Check:  # noqa: C901 - one loop over a value, kept whole for speed
     members = Members(rulebook, shape)
     required = members.required
     supported = members.supported
     invariants = shape.invariants
     choices = members.required_choices
+    shown = display_gap(shape.type)
 
     def check(value: Mapping[str, Any], session: Session) -> list[Finding] | None:
         found: list[Finding] | None = None
@@ -76,13 +78,18 @@ def _object_check(rulebook: Rulebook, shape: Shape) -> Check:
         for invariant in invariants:
             if invariant.broken_by(value, session):
                 found = found or []
-                found.append(invariant.finding())
+                found.append(invariant.finding(value))
         for name, item in value.items():
             below = members[name](item, value, session)
             if below is not None:
                 found = below if found is None else found + below
         if supported and not supported <= value.keys():
             gap = support_gap(members, value)
+            if gap is not None:
+                found = found or []
+                found.append(gap)
+        if shown is not None:
+            gap = shown(value)
             if gap is not None:
                 found = found or []
                 found.append(gap)

@@ -1,3 +1,95 @@
-"""What the invariants mean and how to put things right, in words of our own: ``key: (message, fix)``."""
+"""What the invariants mean and how to put things right, in words of our own: ``key: (message, fix)``.
 
-WORDS: dict[str, tuple[str, str]] = {}
+The expressions come from the definitions; a guide with invariants of its own is checked all the same, its expression
+then standing in for the words.
+"""
+
+_RESOLVED = "set clinicalStatus to resolved, remission or inactive, or leave the abatement out"
+_CODED = "give the quantity a code of http://unitsofmeasure.org with its system"
+
+WORDS: dict[str, tuple[str, str]] = {
+    "age-1": ("an age is a positive number of a UCUM unit", _CODED),
+    "ait-1": (
+        "an allergy needs a clinicalStatus unless it was entered in error",
+        "add clinicalStatus: active, inactive or resolved",
+    ),
+    "ait-2": ("an allergy entered in error has no clinicalStatus", "remove clinicalStatus"),
+    "app-1": ("an appointment's participant is named by type or actor", "add actor, or type"),
+    "app-2": ("an appointment has both start and end, or neither", "add the missing one"),
+    "app-3": (
+        "only proposed, cancelled or waitlisted appointments may lack start and end",
+        "add start and end, or correct status",
+    ),
+    "app-4": ("only a cancelled appointment has a cancelation reason", "remove cancelationReason, or correct status"),
+    "att-1": ("attached data needs its contentType", "add contentType, such as application/pdf"),
+    "bdl-1": ("total is for search results and histories", "remove total"),
+    "bdl-2": ("entry.search is for search results", "remove search from the entries"),
+    "bdl-3": ("entry.request is for batches, transactions and histories", "remove request from the entries"),
+    "bdl-4": ("entry.response is for answers to batches and transactions", "remove response from the entries"),
+    "bdl-5": ("an entry holds a resource", "add the resource, or remove the entry"),
+    "bdl-7": ("two entries have the same fullUrl", "give each entry its own fullUrl"),
+    "bdl-8": ("fullUrl may not name a version", "remove /_history/ and what follows it"),
+    "bdl-9": ("a document has an identifier with system and value", "add identifier.system and identifier.value"),
+    "bdl-10": ("a document has a timestamp", "add timestamp"),
+    "bdl-11": ("the first entry of a document is a Composition", "put the Composition first"),
+    "bdl-12": ("the first entry of a message is a MessageHeader", "put the MessageHeader first"),
+    "cmp-1": ("a section has text, entries or sections", "add an entry or text, or remove the section"),
+    "cmp-2": ("a section with entries is not empty", "remove emptyReason"),
+    "cnt-3": ("a count is a whole number of unit 1", _CODED),
+    "con-1": ("a stage has a summary or an assessment", "add summary or assessment"),
+    "con-2": ("evidence has a code or a detail", "add code or detail"),
+    "con-3": ("a problem list item should have a clinicalStatus", "add clinicalStatus"),
+    "con-4": ("a condition that has abated is not active", _RESOLVED),
+    "con-5": ("a condition entered in error has no clinicalStatus", "remove clinicalStatus"),
+    "cpl-3": ("an activity has a detail or a reference, not both", "keep one of them"),
+    "cpt-2": ("a contact value needs its system", "add system: phone, email …"),
+    "dis-1": ("a distance is in a UCUM unit", _CODED),
+    "dom-2": ("a contained resource contains no further ones", "move them up to the outer resource"),
+    "dom-3": ("something contained is referred to by nothing", "refer to it as #id, or remove it"),
+    "dom-4": (
+        "a contained resource has no version and no date of change",
+        "remove meta.versionId and meta.lastUpdated",
+    ),
+    "dom-5": ("a contained resource has no security label", "move the label to the outer resource"),
+    "dom-6": ("a resource should have a narrative, for readers that know no more", "add text.div"),
+    "drt-1": ("a duration's code is a UCUM unit beside a value", _CODED),
+    "ext-1": ("an extension has a value or extensions, not both and not none", "keep one of them"),
+    "fhs-1": ("a relative has an age or a date of birth, not both", "keep one of age[x] and born[x]"),
+    "fhs-2": ("only an age can be estimated", "remove estimatedAge, or add age[x]"),
+    "imm-1": ("education has a document type or a reference", "add documentType or reference"),
+    "imr-1": ("a recommendation names a vaccine or a disease", "add vaccineCode or targetDisease"),
+    "obs-3": ("a reference range has low, high or text", "add one of them"),
+    "obs-6": ("an observation with a value gives no reason for its absence", "remove dataAbsentReason"),
+    "obs-7": (
+        "the value of a component with the observation's own code stands in the component",
+        "remove value[x], or the component's code",
+    ),
+    "org-1": ("an organization has a name or an identifier", "add name"),
+    "org-2": ("an organization has no home address", "use work or leave use out"),
+    "org-3": ("an organization has no home telephone", "use work or leave use out"),
+    "pat-1": ("a contact has a name, telecom, address or organization", "add one of them"),
+    "per-1": ("a period may not end before it starts, and both dates need the same precision", "correct start or end"),
+    "prr-1": ("orderDetail needs a code", "add code"),
+    "qty-3": ("a unit code needs its system", "add system, http://unitsofmeasure.org for UCUM"),
+    "rat-1": ("a ratio has a numerator and a denominator", "add the missing one"),
+    "ref-1": ("a local reference names a contained resource that is not there", "contain it, or refer to an entry"),
+    "rng-2": ("low is above high, or their units differ", "correct low or high"),
+    "sqty-1": ("this quantity has no comparator", "remove comparator"),
+    "tim-1": ("a duration needs its unit", "add durationUnit"),
+    "tim-2": ("a period needs its unit", "add periodUnit"),
+    "tim-4": ("a duration is not negative", "correct duration"),
+    "tim-5": ("a period is not negative", "correct period"),
+    "tim-6": ("periodMax needs period", "add period"),
+    "tim-7": ("durationMax needs duration", "add duration"),
+    "tim-8": ("countMax needs count", "add count"),
+    "tim-9": (
+        "an offset goes with an event, and not with the event of a meal itself",
+        "correct when, or remove offset",
+    ),
+    "tim-10": ("a time of day and an event exclude each other", "keep one of timeOfDay and when"),
+    "txt-1": (
+        "a narrative is plain XHTML in a div: no scripts, forms or foreign elements",
+        "remove what is not allowed",
+    ),
+    "txt-2": ("a narrative has some text or an image", "write the narrative, or leave text out"),
+}

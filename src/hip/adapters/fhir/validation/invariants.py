@@ -5,7 +5,7 @@ from typing import Any
 from hip.adapters.fhir.validation.fhirpath.evaluation import Compiler
 from hip.adapters.fhir.validation.fhirpath.shortcuts import shortcut
 from hip.adapters.fhir.validation.fhirpath.syntax import UnreadableExpression, parse
-from hip.adapters.fhir.validation.findings import Finding
+from hip.adapters.fhir.validation.findings import Finding, excerpt
 from hip.adapters.fhir.validation.guide import Guide
 from hip.adapters.fhir.validation.invariant_rules import RULES, Rule
 from hip.adapters.fhir.validation.invariant_words import WORDS
@@ -13,6 +13,8 @@ from hip.adapters.fhir.validation.session import Session
 from hip.domain.bundles import Severity
 
 _NOT_EVALUABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError)
+
+_BEST_PRACTICE = "dom-6"
 
 _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 
@@ -28,19 +30,33 @@ class Invariant:
         self._expression = expression
         self.broken_by = broken_by
 
-    def finding(self) -> Finding:
+    def finding(self, item: Any) -> Finding:
+        """What to say of an element that breaks it."""
         message, fix = WORDS.get(
             self.key, (f"the rule {self.key} does not hold", "change the element so that it holds")
         )
         return Finding(
             self.key,
             "",
-            severity=self._severity,
-            found="a value for which the rule does not hold",
+            severity=self._severity_for(item),
+            found=_told(item),
             expected=self._expression,
             message=message,
             fix=fix,
         )
+
+    def _severity_for(self, item: Any) -> Severity:
+        if self.key == _BEST_PRACTICE and isinstance(item, dict) and item.get("resourceType") != "Composition":
+            # Apps render entries themselves; the narrative that matters is the Composition's.
+            return Severity.INFORMATION
+        return self._severity
+
+
+def _told(item: Any) -> str:
+    """The element in a few words; names of members only, for their values may be personal."""
+    if isinstance(item, dict):
+        return f"{item.get('resourceType', 'an element')} with {', '.join(list(item)[:8])}"[:120]
+    return excerpt(item)
 
 
 def compiled_invariants(guide: Guide) -> tuple[Invariant | None, ...]:

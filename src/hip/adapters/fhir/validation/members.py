@@ -151,10 +151,11 @@ def support_gap(members: Members, value: Mapping[str, Any]) -> Finding | None:
     return Finding(
         "must-support",
         "",
-        severity=Severity.WARNING,
+        # A concept whose coding has a display shows that when it has no text, so nobody misses anything.
+        severity=Severity.INFORMATION if absent == ["text"] and "coding" in value else Severity.WARNING,
         found="nothing",
         expected=", ".join(absent),
-        message=f"patient apps look for {', '.join(absent)} here and will show NA",
+        message=f"the profile marks {', '.join(absent)} as mustSupport, and patient apps look for it",
         fix="fill it when the source knows it",
     )
 

@@ -7,21 +7,19 @@ from xml.parsers import expat
 
 _XHTML = "http://www.w3.org/1999/xhtml"
 
-_ELEMENTS = frozenset(
-    (
-        "h1 h2 h3 h4 h5 h6 div hr p pre blockquote ins del address b big br cite code dfn em i kbd q samp "
-        "small span strike strong sub sup tt u var abbr acronym ul ol li dl dt dd a img map area table "
-        "caption colgroup col thead tbody tfoot tr th td "
-    ).split()
+_ELEMENT_NAMES = (
+    "h1 h2 h3 h4 h5 h6 div hr p pre blockquote ins del address b big br cite code dfn em i kbd q samp "
+    "small span strike strong sub sup tt u var abbr acronym ul ol li dl dt dd a img map area table "
+    "caption colgroup col thead tbody tfoot tr th td "
 )
-_ATTRIBUTES = frozenset(
-    (
-        "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char "
-        "charoff charset cite class clear colspan compact coords dir frame headers height href hreflang "
-        "hspace id lang longdesc name nowrap rel rev rowspan rules scope shape span src start style summary "
-        "tabindex title type usemap valign value vspace width "
-    ).split()
+_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
+_ATTRIBUTE_NAMES = (
+    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char "
+    "charoff charset cite class clear colspan compact coords dir frame headers height href hreflang "
+    "hspace id lang longdesc name nowrap rel rev rowspan rules scope shape span src start style summary "
+    "tabindex title type usemap valign value vspace width "
 )
+_ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
 _ENTITY = re.compile(r"&(\w+);")
 _KNOWN_TO_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
 

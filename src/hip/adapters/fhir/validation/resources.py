@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hip.adapters.fhir.validation.claims import claims_of, decided_profiles
-from hip.adapters.fhir.validation.findings import Finding, excerpt
+from hip.adapters.fhir.validation.expectations import expectations, meets, values_at
+from hip.adapters.fhir.validation.findings import Finding, excerpt, has_error
+from hip.adapters.fhir.validation.guide import Profile
 from hip.adapters.fhir.validation.rulebook import Check, Rulebook
 from hip.adapters.fhir.validation.session import Session
 
@@ -38,6 +40,8 @@ def resource_check(rulebook: Rulebook, only: str | None = None, also: Check | No
             for url, one in checks:
                 below = one(value, session)
                 if below is not None:
+                    if name == "Composition" and has_error(below):
+                        found.extend(_other_record(rulebook, value, session, url))
                     found.extend(attributed(below, url, rulebook))
             if also is not None:
                 found.extend(also(value, session) or ())
@@ -46,6 +50,44 @@ def resource_check(rulebook: Rulebook, only: str | None = None, also: Check | No
         return found or None
 
     return check
+
+
+def _other_record(rulebook: Rulebook, composition: Mapping[str, Any], session: Session, claimed: str) -> list[Finding]:
+    """When the content is that of another record of the guide, saying so explains all the other errors at once."""
+    fitting = [
+        url
+        for url, profile in rulebook.guide.profiles.items()
+        if profile.type == "Composition"
+        and url != claimed
+        and profile.base is not None
+        and _has_type_of(rulebook, composition, profile, session)
+        and not has_error(rulebook.profile_check(url)(composition, session))
+    ]
+    if not fitting:
+        return []
+    names = " or ".join(url.rpartition("/")[2] for url in fitting)
+    return [
+        Finding(
+            "wrong-profile",
+            "",
+            found=claimed.rpartition("/")[2],
+            expected=names,
+            message=f"the Composition claims {claimed.rpartition('/')[2]} but has the content of {names}",
+            fix="claim the profile of the record it is, or write the content that profile asks for",
+            profile=claimed,
+        )
+    ]
+
+
+def _has_type_of(rulebook: Rulebook, composition: Mapping[str, Any], profile: Profile, session: Session) -> bool:
+    """Whether the Composition's type is one the profile fixes, be it by code or by text."""
+    root = rulebook.node(profile.root)
+    return any(
+        meets(value, how, wanted)
+        for steps in (("type", "coding", "code"), ("type", "text"))
+        for how, wanted in expectations(rulebook, root, profile.type, steps)
+        for value in values_at(composition, steps, session)
+    )
 
 
 def attributed(findings: list[Finding], url: str, rulebook: Rulebook) -> list[Finding]:

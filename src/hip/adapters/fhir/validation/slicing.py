@@ -34,7 +34,8 @@ def sliced_test(rulebook: Rulebook, name: str, number: int, type_name: str) -> T
     ordered = "ordered" in node["slicing"]
     slices = tuple(_slices(rulebook, node, type_name))
     otherwise = rulebook.check(number, type_name)
-    wanted = f"one of {', '.join(one.name for one in slices)}, told by {' and '.join(path for _, path in node['slicing']['by'])}"
+    told_by = " and ".join(path for _, path in node["slicing"]["by"])
+    wanted = f"one of {', '.join(one.name for one in slices)}, told by {told_by}"
 
     def test(value: Any, _: Mapping[str, Any], session: Session) -> list[Finding] | None:
         faults = list_fault(name, node, value)

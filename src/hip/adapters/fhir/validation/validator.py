@@ -1,5 +1,6 @@
 """The validator of NRCeS document bundles: base R4, every profile of the guide, and the rules of documents."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from hip.domain.bundles import Issue, ValidationReport
 
 # A document broken throughout has one issue a value; nobody reads more than these.
 _MOST_ISSUES = 5_000
+
+_ENTRY = re.compile(r"Bundle\.entry\[(\d+)\]")
 
 _DOCUMENT = "DocumentBundle"
 
@@ -95,7 +98,14 @@ def _issues(findings: Iterable[Finding]) -> tuple[Issue, ...]:
     unique: dict[tuple[str, str, str], Finding] = {}
     for finding in findings:
         unique.setdefault((finding.path, finding.rule, finding.message), finding)
-    return tuple(finding.issue() for finding in list(unique.values())[:_MOST_ISSUES])
+    ordered = sorted(unique.values(), key=_entry_of)
+    return tuple(finding.issue() for finding in ordered[:_MOST_ISSUES])
+
+
+def _entry_of(finding: Finding) -> int:
+    """The number of the entry a path leads into; -1 for the bundle itself. Within an entry the walk kept the order."""
+    match = _ENTRY.match(finding.path)
+    return -1 if match is None else int(match[1])
 
 
 def _no_bundle(bundle: Mapping[str, Any]) -> Finding:

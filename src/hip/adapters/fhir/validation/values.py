@@ -69,7 +69,7 @@ def _rules(rulebook: Rulebook, node: Node, type_name: str) -> tuple[Check, ...]:
     for invariant in rulebook.shape(node, type_name).invariants:
 
         def holds(value: Any, session: Session, invariant: Any = invariant) -> list[Finding] | None:
-            return [invariant.finding()] if invariant.broken_by(value, session) else None
+            return [invariant.finding(value)] if invariant.broken_by(value, session) else None
 
         rules.append(holds)
     return tuple(rules)
