@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from hip.adapters.mongo.shapes import BundleShape, GatewayResponseShape, LinkTokenShape, PatientContextsShape, Shape
+from hip.adapters.document_shapes import BundleShape, GatewayResponseShape, LinkTokenShape, PatientContextsShape, Shape
 from hip.domain.bundles import Bundle, BundleKey
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId

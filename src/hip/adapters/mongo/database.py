@@ -12,10 +12,10 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import DuplicateKeyError
 from pymongo.results import UpdateResult
 
+from hip.adapters.document_shapes import BundleShape, GatewayResponseShape, LinkTokenShape, PatientContextsShape
 from hip.adapters.mongo.documents import DocumentTypes
 from hip.adapters.mongo.failures import translated
 from hip.adapters.mongo.names import SEED, CollectionNames
-from hip.adapters.mongo.shapes import BundleShape, GatewayResponseShape, LinkTokenShape, PatientContextsShape
 from hip.domain.bundles import Bundle, BundleKey
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId

@@ -12,8 +12,7 @@ from beanie import Document
 from pydantic import ConfigDict, Field
 from pymongo import IndexModel
 
-from hip.adapters.mongo.names import CollectionNames
-from hip.adapters.mongo.shapes import (
+from hip.adapters.document_shapes import (
     BundleShape,
     GatewayResponseShape,
     LinkTokenShape,
@@ -21,6 +20,7 @@ from hip.adapters.mongo.shapes import (
     Shape,
     stored_name,
 )
+from hip.adapters.mongo.names import CollectionNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
