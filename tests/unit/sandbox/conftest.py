@@ -72,20 +72,20 @@ NetworkFactory = Callable[..., AbstractAsyncContextManager[Network]]
 
 @pytest.fixture
 def networks(keys: GatewayKeys) -> NetworkFactory:
-    """Starts a network; ``gateway`` and ``hiu`` change its configuration."""
+    """Starts a network, the gateway alone when ``parties`` is false; ``gateway`` and ``hiu`` change their settings."""
 
     @asynccontextmanager
     async def build(
-        *, gateway: dict[str, Any] | None = None, hiu: dict[str, Any] | None = None
+        *, parties: bool = True, gateway: dict[str, Any] | None = None, hiu: dict[str, Any] | None = None
     ) -> AsyncIterator[Network]:
         transport, clock = RoutingTransport(), Clock()
         register = Register(clients=(CLIENT,), patients=(MEERA,))
         settings = {"register": register, "wait_scale": 0.001, "keys": keys, "now": clock, **(gateway or {})}
-        apps = {
-            "http://gateway.sandbox": create_gateway(GatewayConfig(**settings), transport.clients),
-            "http://hiu.sandbox": create_hiu(HiuConfig(now=clock, wait_scale=0.001, **(hiu or {})), transport.clients),
-            "http://phr.sandbox": create_patient_app(PatientAppConfig(now=clock), transport.clients),
-        }
+        apps = {"http://gateway.sandbox": create_gateway(GatewayConfig(**settings), transport.clients)}
+        if parties:
+            requester = HiuConfig(now=clock, wait_scale=0.001, **(hiu or {}))
+            apps["http://hiu.sandbox"] = create_hiu(requester, transport.clients)
+            apps["http://phr.sandbox"] = create_patient_app(PatientAppConfig(now=clock), transport.clients)
         for url, app in apps.items():
             transport.mount(url, app)
         async with started(*apps.values()), transport.clients() as http:

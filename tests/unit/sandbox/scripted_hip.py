@@ -59,6 +59,7 @@ class ScriptedHip:
     http: httpx.AsyncClient
     gateway_url: str = "http://gateway.sandbox"
     url: str = "http://hip.sandbox"
+    phone_url: str = "http://phr.sandbox"
     cm_id: str = "sbx"
     token: str = ""
     contexts: list[dict] = field(default_factory=list)
@@ -188,7 +189,7 @@ class ScriptedHip:
         if "error" in seen.body:
             return
         await self.http.post(
-            "http://phr.sandbox/sandbox/sms",
+            f"{self.phone_url}/sandbox/sms",
             json={"mobile": "9876543210", "text": "Your code is 482913", "sender": "HIP"},
         )
         meta = {

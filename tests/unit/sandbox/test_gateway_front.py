@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,13 @@ pytestmark = pytest.mark.anyio
 SESSION = {"clientId": CLIENT_ID, "clientSecret": SECRET, "grantType": "client_credentials"}
 NOTICE = {"notification": {"phoneNo": "9876543210", "hip": {"id": HIP_ID, "name": "Demo Clinic"}}}
 SMS = "/hip/v3/link/patient/links/sms/notify2"
+
+
+@pytest.fixture
+async def network(networks: NetworkFactory) -> AsyncIterator[Network]:
+    """The gateway alone: nothing here needs a requester or a patient's app."""
+    async with networks(parties=False) as running:
+        yield running
 
 
 def code(reply: Any) -> str:
@@ -214,7 +222,7 @@ async def test_the_journal_holds_every_call_and_callback_with_its_outcome(
 
 
 async def test_the_journal_keeps_bodies_on_demand(networks: NetworkFactory) -> None:
-    async with networks(gateway={"keep_bodies": True}) as network:
+    async with networks(parties=False, gateway={"keep_bodies": True}) as network:
         await network.hip.call(SMS, NOTICE)
         (entry,) = await network.control.journal(path=SMS)
         assert entry.body == NOTICE
@@ -242,6 +250,6 @@ async def test_a_callback_is_given_up_after_four_attempts(network: Network) -> N
 
 
 async def test_a_gateway_starts_with_scenarios(networks: NetworkFactory) -> None:
-    async with networks(gateway={"scenarios": (Switch(name="once-503", paths=(SMS,)),)}) as network:
+    async with networks(parties=False, gateway={"scenarios": (Switch(name="once-503", paths=(SMS,)),)}) as network:
         assert (await network.hip.call(SMS, NOTICE)).status_code == 503
         assert (await network.hip.call(SMS, NOTICE)).status_code == 202

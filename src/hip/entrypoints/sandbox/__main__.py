@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     gateway = parser.add_argument_group("gateway")
     gateway.add_argument("--register", default="{}", metavar="JSON|@FILE", help='{"clients": [...], "patients": [...]}')
     gateway.add_argument("--session-life", type=float, default=1200, metavar="SECONDS", help="expiresIn of a session")
+    gateway.add_argument("--retry-wait", type=float, action="append", metavar="SECONDS", help="before another attempt")
     gateway.add_argument("--self-fetch", action="store_true", help="the patient's app fetches what is linked")
     gateway.add_argument("--scenario", action="append", default=[], metavar="NAME", help="a scenario to start with")
     gateway.add_argument("--keep-bodies", action="store_true", help="keep the bodies of calls in the journal")
@@ -61,6 +62,7 @@ def _gateway(options: argparse.Namespace) -> Callable[[str], Litestar]:
             register=register,
             wait_scale=options.wait_scale,
             session_life=timedelta(seconds=options.session_life),
+            retry_waits=tuple(options.retry_wait or (1.0, 3.0, 9.0)),
             self_fetch=options.self_fetch,
             scenarios=tuple(Switch(name=name) for name in options.scenario),
             keep_bodies=options.keep_bodies,

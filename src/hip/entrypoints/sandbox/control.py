@@ -113,6 +113,10 @@ class SandboxControl:
         )
         return found[-1]
 
+    async def sms_sent(self) -> list[Sms]:
+        """Every text message the gateway sent, to whatever number."""
+        return await self._get(self.gateway_url, "/sms", list[Sms])
+
     async def scenario(self, name: str, *, on: bool = True, **more: Any) -> None:
         """Switch a scenario (see ``SCENARIOS``); ``more``: paths, times, chance, seed."""
         switch = msgspec.convert({"name": name, "on": on, **more}, Switch)

@@ -16,7 +16,6 @@ from hip.entrypoints.sandbox.gateway.registry import Registry
 from hip.entrypoints.sandbox.gateway.scenarios import Scenarios
 from hip.entrypoints.sandbox.moments import Now, stamp
 
-RETRY_WAITS = (1.0, 3.0, 9.0)  # seconds, scaled; the real spacing is not published
 DELAY = 0.3  # seconds, scaled: the sandbox's own round trips were about 340 ms
 
 
@@ -49,6 +48,7 @@ class CallbackSender:
     now: Now
     issuer: str
     http: Callable[[], httpx.AsyncClient]
+    retry_waits: tuple[float, ...]
     _tokens: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict, repr=False)
 
     def later(self, callback: Callback) -> None:
@@ -82,7 +82,7 @@ class CallbackSender:
         await self.deliver(callback)
 
     async def _insist(self, callback: Callback, request_id: str) -> bool:
-        for attempt, wait in enumerate((*RETRY_WAITS, 0.0), start=1):
+        for attempt, wait in enumerate((*self.retry_waits, 0.0), start=1):
             if await self._attempt(callback, request_id, attempt=attempt):
                 return True
             await self.background.pause(wait)

@@ -23,6 +23,11 @@ class GatewayConfig:
     now: Now = utc_now
     keys: GatewayKeys | None = field(default=None, repr=False)
     session_life: timedelta = timedelta(seconds=1200)
+    retry_waits: tuple[float, ...] = (
+        1.0,
+        3.0,
+        9.0,
+    )  # seconds between attempts, scaled; the real ones are not published
     timestamp_skew: timedelta = timedelta(minutes=10)  # the real tolerance is not published
     ack_patience: timedelta = timedelta(seconds=30)  # not scaled: an acknowledgement takes real work
     self_fetch: bool = False

@@ -112,6 +112,7 @@ class Gateway:
             now=self.config.now,
             issuer=self.config.public_url,
             http=self._http,
+            retry_waits=self.config.retry_waits,
         )
 
     def _routes(self, sender: CallbackSender) -> Routes:
