@@ -90,6 +90,7 @@ def wrong_type(value: object, expected: str, path: str = "") -> Finding:
         expected=expected,
         message=f"{expected} is required here, not {json_type(value)}",
         fix=f"write the value as {expected}",
+        profile="",
     )
 
 
@@ -102,4 +103,5 @@ def empty(path: str, what: str) -> Finding:
         expected="a value, or no element at all",
         message=f"an {what} may not be empty" if what[0] in "aeiou" else f"a {what} may not be empty",
         fix="leave the element out, or give it a value",
+        profile="",
     )

@@ -1,14 +1,12 @@
 """A compiled guide: base R4 and every profile, as ``hip ig compile`` wrote them."""
 
-import gzip
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hip.adapters.fhir.validation.compiling.guide_file import FORMAT
+from hip.adapters.fhir.validation.compiling.guide_file import compiled_content
 from hip.domain.errors import InvalidValue
 
 Node = Mapping[str, Any]
@@ -71,10 +69,8 @@ class Guide:
 
 def read_guide(path: Path) -> Guide:
     """Raises InvalidValue when the file is no compiled guide of this format."""
+    content = compiled_content(path)
     try:
-        content = json.loads(gzip.decompress(path.read_bytes()))
-        if content["format"] != FORMAT:
-            raise InvalidValue(str(path), f"a guide compiled by this version ({FORMAT})")
         return Guide(
             packages=tuple((name, version) for name, version in content["packages"]),
             profiles={
@@ -92,8 +88,8 @@ def read_guide(path: Path) -> Guide:
             invariants=tuple((key, severity, expression) for key, severity, expression in content["invariants"]),
             value_sets={url: _value_set(codes) for url, codes in content["valueSets"].items()},
         )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidValue(str(path), "a guide written by hip ig compile") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidValue(path.name, "a whole guide, as hip ig compile writes it") from error
 
 
 def _value_set(codes: Any) -> Mapping[str, frozenset[str]] | str | None:

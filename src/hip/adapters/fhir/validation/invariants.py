@@ -22,9 +22,10 @@ _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 class Invariant:
     """One constraint: ``broken_by`` says whether an element breaks it."""
 
-    __slots__ = ("_expression", "_severity", "broken_by", "key")
+    __slots__ = ("_expression", "_of_base", "_severity", "broken_by", "key")
 
-    def __init__(self, key: str, severity: Severity, expression: str, broken_by: Rule) -> None:
+    def __init__(self, key: str, severity: Severity, expression: str, broken_by: Rule, *, of_base: bool) -> None:
+        self._of_base = of_base
         self.key = key
         self._severity = severity
         self._expression = expression
@@ -43,6 +44,7 @@ class Invariant:
             expected=self._expression,
             message=message,
             fix=fix,
+            profile="" if self._of_base else None,
         )
 
     def _severity_for(self, item: Any) -> Severity:
@@ -59,23 +61,43 @@ def _told(item: Any) -> str:
     return excerpt(item)
 
 
-def compiled_invariants(guide: Guide) -> tuple[Invariant | None, ...]:
-    """One per number used in the nodes. None for invariants that no instance can be checked against."""
+def compiled_invariants(guide: Guide) -> tuple[Invariant, ...]:
+    """One per number used in the nodes."""
     choices = frozenset(name[:-3] for node in guide.nodes for name in node.get("children", ()) if name.endswith("[x]"))
     types = frozenset(profile.type for profile in guide.profiles.values() if profile.kind != "resource")
     compiler = Compiler(choices, types)
-    return tuple(_compiled(compiler, *facts) for facts in guide.invariants)
+    of_base = _numbers_of_base(guide)
+    return tuple(
+        _compiled(compiler, *facts, of_base=number in of_base) for number, facts in enumerate(guide.invariants)
+    )
 
 
-def _compiled(compiler: Compiler, key: str, severity: str, expression: str) -> Invariant | None:
+def _numbers_of_base(guide: Guide) -> set[int]:
+    """The invariants that base R4 itself states, as against those a guide adds."""
+    waiting = [profile.root for profile in guide.profiles.values() if profile.base is None]
+    seen: set[int] = set()
+    numbers: set[int] = set()
+    while waiting:
+        at = waiting.pop()
+        if at not in seen:
+            seen.add(at)
+            node = guide.nodes[at]
+            numbers.update(node.get("holds", ()))
+            waiting.extend(node.get("children", {}).values())
+    return numbers
+
+
+def _compiled(compiler: Compiler, key: str, severity: str, expression: str, *, of_base: bool) -> Invariant:
     rule = RULES.get(key)
     if rule is None:
         try:
             rule = _evaluated(compiler, expression)
         except UnreadableExpression:
-            # Rule 1 of the house: what cannot be evaluated is said, once, wherever it would apply.
-            return Invariant(key, Severity.WARNING, f"{expression} (cannot be evaluated here)", lambda _, __: True)
-    return Invariant(key, _SEVERITIES.get(severity, Severity.WARNING), expression, rule)
+            # hip ig compile has named it; here it is said wherever it would have applied, and refuses nothing.
+            return Invariant(
+                key, Severity.WARNING, f"{expression} (not evaluated)", lambda _, __: True, of_base=of_base
+            )
+    return Invariant(key, _SEVERITIES.get(severity, Severity.WARNING), expression, rule, of_base=of_base)
 
 
 def _evaluated(compiler: Compiler, expression: str) -> Rule:

@@ -128,7 +128,7 @@ class Rulebook:
 
     def _holding(self, numbers: Any) -> tuple[Invariant, ...]:
         unique = dict.fromkeys(numbers)
-        return tuple(one for one in (self._invariants[number] for number in unique) if one is not None)
+        return tuple(self._invariants[number] for number in unique)
 
     def is_primitive(self, type_name: str) -> bool:
         return self.guide.is_primitive(type_name)

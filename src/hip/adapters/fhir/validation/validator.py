@@ -110,10 +110,20 @@ def _entry_of(finding: Finding) -> int:
 
 def _no_bundle(bundle: Mapping[str, Any]) -> Finding:
     name = bundle.get("resourceType")
+    if not isinstance(name, str):
+        return Finding(
+            "json-syntax",
+            "Bundle",
+            found="no resourceType",
+            expected='an object with "resourceType": "Bundle"',
+            message="this is JSON, but no FHIR document",
+            fix="put the Bundle at the top",
+            profile="",
+        )
     return Finding(
         "resource-type",
         "Bundle",
-        found=excerpt(name) if name is not None else "no resourceType",
+        found=excerpt(name),
         expected='"Bundle"',
         message="a document is a Bundle",
         fix="put the Composition and what it refers to into a Bundle of type document",

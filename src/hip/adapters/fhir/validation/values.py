@@ -48,6 +48,7 @@ def _illegal(primitive: Primitive, value: Any) -> list[Finding]:
             expected=primitive.form,
             message=f"this is no legal {primitive.name}",
             fix=f"write {primitive.form}",
+            profile="",
         )
     ]
 

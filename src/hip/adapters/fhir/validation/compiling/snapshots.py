@@ -1,7 +1,7 @@
 """Turn StructureDefinition snapshots into trees of rules, equal sub-trees stored once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # What a validator needs of a constraint; its wording is ours, see invariants.py.
@@ -43,15 +43,29 @@ class Forest:
             raise ValueError(definition.get("url"))
         return self._number(root)
 
+    def graft(self, nodes: Sequence[Node], invariants: Sequence[Sequence[str]], number: int) -> int:
+        """The number here of a node of another, already compiled guide, with everything below it."""
+        node = dict(nodes[number])
+        if "holds" in node:
+            node["holds"] = [self._numbered(list(invariants[one])) for one in node["holds"]]
+        for below in ("children", "slices"):
+            if below in node:
+                node[below] = {name: self.graft(nodes, invariants, one) for name, one in node[below].items()}
+        if "binding" in node:
+            self._bound(*node["binding"])
+        return self._kept(node)
+
     def _number(self, growth: "_Growth") -> int:
         node = self._facts(growth.element, mark=growth.mark)
         if growth.children:
             node["children"] = {name: self._number(child) for name, child in growth.children.items()}
         if growth.slices:
             node["slices"] = {name: self._number(child) for name, child in growth.slices.items()}
-        key = json.dumps(node, sort_keys=True)
+        return self._kept(node)
+
+    def _kept(self, node: Node) -> int:
         # The order of children is the order of the document, so it is part of what a node is.
-        key += "|" + ",".join(growth.children)
+        key = json.dumps(node, sort_keys=True) + "|" + ",".join(node.get("children", ()))
         number = self._numbers.setdefault(key, len(self.nodes))
         if number == len(self.nodes):
             self.nodes.append(node)
@@ -98,11 +112,16 @@ class Forest:
         if binding.get("strength") in {"required", "extensible"} and "valueSet" in binding:
             url = binding["valueSet"].partition("|")[0]
             node["binding"] = [binding["strength"], url]
-            if self.bindings.get(url) != "required":
-                self.bindings[url] = binding["strength"]
+            self._bound(binding["strength"], url)
+
+    def _bound(self, strength: str, url: str) -> None:
+        if self.bindings.get(url) != "required":
+            self.bindings[url] = strength
 
     def _invariant(self, entry: Mapping[str, Any]) -> int:
-        facts = [entry["key"], entry["severity"], entry.get("expression", "")]
+        return self._numbered([entry["key"], entry["severity"], entry.get("expression", "")])
+
+    def _numbered(self, facts: list[str]) -> int:
         number = self._invariant_numbers.setdefault(json.dumps(facts), len(self.invariants))
         if number == len(self.invariants):
             self.invariants.append(facts)

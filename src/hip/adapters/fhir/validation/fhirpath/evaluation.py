@@ -19,6 +19,7 @@ from hip.adapters.fhir.validation.fhirpath.syntax import (
     Tree,
     UnreadableExpression,
     Variable,
+    parse,
 )
 
 Condition = Callable[[Any, Surroundings], bool]
@@ -128,6 +129,15 @@ class Compiler:
         if operation is None:
             raise UnreadableExpression(f"{sign} is not known")
         return lambda items, around: operation(first(items, around), second(items, around))
+
+
+def is_readable(expression: str) -> bool:
+    """Whether an expression uses only what is known here."""
+    try:
+        Compiler(frozenset(), frozenset()).query(parse(expression))
+    except UnreadableExpression:
+        return False
+    return True
 
 
 def truth(items: Items) -> bool | None:
