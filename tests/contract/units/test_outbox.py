@@ -172,9 +172,10 @@ async def test_a_heartbeat_never_shortens_a_lease_nor_takes_one(units: Units) ->
     async with units() as uow:
         await uow.outbox.done(done.id, done.attempt)
         await uow.outbox.defer(deferred.id, deferred.attempt, run_at=NOW)
-        await uow.outbox.renew([leased.id, done.id, deferred.id, 10**9], until=NOW + SECOND)
+        await uow.outbox.renew([leased.id, done.id, deferred.id, 10**9], until=NOW + 20 * SECOND)
         await uow.commit()
-    assert [row.id for row in await lease(units, now=NOW + 2 * SECOND)] == [deferred.id]
+    assert [row.id for row in await lease(units, now=NOW + 10 * SECOND)] == [deferred.id]
+    assert await lease(units, now=NOW + 25 * SECOND) == []
 
 
 async def test_a_heartbeat_of_nothing_is_nothing(units: Units) -> None:

@@ -102,10 +102,11 @@ async def test_care_contexts(units: Units) -> None:
         assert await uow.care_contexts.unlinked(OTHER_HIP, PATIENT, per_hi_type=9) == [theirs]
 
 
-async def test_a_foreign_link_uses_up_no_share_of_ours(units: Units) -> None:
+async def test_a_foreign_care_context_uses_up_no_share_of_ours(units: Units) -> None:
+    theirs = a_care_context(hip_id=OTHER_HIP, reference=CareContextReference("99999"), clinical_date=NOW + DAY)
     async with units() as uow:
         await uow.care_contexts.save(a_care_context())
-        await uow.care_contexts.save(a_care_context(hip_id=OTHER_HIP, clinical_date=NOW + DAY))
+        await uow.care_contexts.save(theirs)
         assert await uow.care_contexts.unlinked(HIP, PATIENT, per_hi_type=1) == [a_care_context()]
 
 

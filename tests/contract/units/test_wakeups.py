@@ -14,8 +14,8 @@ LONG, SHORT = 30.0, 0.05
 
 async def test_a_committed_row_wakes_every_sleeper_once(database: Database) -> None:
     async with database.wakeups() as one, database.wakeups() as two:
-        await one(SHORT)
-        await two(SHORT)  # whoever begins to listen is woken once, for it may have missed something
+        assert await one(LONG)  # whoever begins to listen is woken once, for it may have missed something
+        assert await two(LONG)
         assert not await one(SHORT)
         async with database.unit() as uow:
             await uow.outbox.add(HIP, Topic.LINK, "a", run_at=NOW)
@@ -28,7 +28,7 @@ async def test_a_committed_row_wakes_every_sleeper_once(database: Database) -> N
 
 async def test_an_undone_row_and_other_changes_wake_nobody(database: Database) -> None:
     async with database.wakeups() as wait:
-        await wait(SHORT)
+        assert await wait(LONG)
         async with database.unit() as uow:
             await uow.outbox.add(HIP, Topic.LINK, "a", run_at=NOW)
         async with database.unit() as uow:

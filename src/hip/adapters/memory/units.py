@@ -154,8 +154,12 @@ class MemoryDatabase:
 
     @asynccontextmanager
     async def wakeups(self) -> AsyncGenerator[Callable[[float], Awaitable[bool]]]:
-        """Gives ``wait(seconds)``: True as soon as outbox rows were committed since the last wait, else False."""
+        """Gives ``wait(seconds)``: True as soon as outbox rows were committed since the last wait, else False.
+
+        The first wait is True at once: something may have been committed before.
+        """
         rung = asyncio.Event()
+        rung.set()
         self._sleepers.add(rung)
 
         async def wait(seconds: float) -> bool:
