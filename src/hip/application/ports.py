@@ -111,6 +111,19 @@ class TokenCache(Protocol):
     async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None: ...
 
 
+class SessionCache(Protocol):
+    """The gateway's session token, shared by processes: a worker forks for each batch and would ask anew each time.
+
+    Losing it costs one call. Kept sealed (DATA-02).
+    """
+
+    async def get(self, *, now: datetime) -> tuple[str, datetime] | None:
+        """The token and until when it is good, in UTC."""
+
+    async def put(self, token: str, *, good_until: datetime, now: datetime) -> None: ...
+    async def drop(self) -> None: ...
+
+
 class JobQueue(Protocol):
     async def enqueue(self, rows: Sequence[OutboxRow]) -> None:
         """Wake a worker for leased rows of one topic. Ids and attempts only; the same batch twice is one job."""

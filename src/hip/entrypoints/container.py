@@ -17,7 +17,6 @@ from hip.adapters.clock import system_clock, uuid4_ids
 from hip.adapters.fhir.composition.composer import FhirComposer
 from hip.adapters.fhir.validation.validator import NrcesValidator
 from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.adapters.key_vault.memory import MemoryKeyVault
 from hip.adapters.memory.documents import MemoryDocuments
 from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.adapters.memory.token_cache import MemoryTokenCache
@@ -67,7 +66,9 @@ class Adapters(DeclarativeContainer):
     validator = Singleton(NrcesValidator)
     sealer = Singleton(CryptographySealer)
     http = Singleton(wiring.gateway_http, settings, transport)
-    gateway = Singleton(wiring.gateway, http, settings, clock, ids)
+    vault = Singleton(wiring.vault, settings)
+    sessions = Singleton(wiring.session_cache, settings, vault)
+    gateway = Singleton(wiring.gateway, http, settings, clock, ids, sessions)
     pusher = Singleton(wiring.pusher, settings, transport)
     callback_auth = Singleton(wiring.callback_auth, settings, gateway, clock)
 
@@ -75,7 +76,6 @@ class Adapters(DeclarativeContainer):
 class MemoryAdapters(Adapters):
     """Everything in this process, for the sandbox, certification and tests; refused in production."""
 
-    vault = Singleton(MemoryKeyVault)
     database = Singleton(MemoryDatabase)
     units = database.provided.unit
     bundles = Singleton(MemoryDocuments)
@@ -89,12 +89,11 @@ class MemoryAdapters(Adapters):
 class ServerAdapters(Adapters):
     """Postgres, MongoDB, Redis and RQ."""
 
-    vault = Singleton(wiring.local_vault, Adapters.settings)
-    database = Singleton(wiring.postgres, Adapters.settings, vault, Adapters.records)
+    database = Singleton(wiring.postgres, Adapters.settings, Adapters.vault, Adapters.records)
     units = database.provided.unit
     bundles = Singleton(wiring.mongo, Adapters.settings)
     projections = bundles
-    tokens = Singleton(wiring.token_cache, Adapters.settings, vault)
+    tokens = Singleton(wiring.token_cache, Adapters.settings, Adapters.vault)
     jobs = Singleton(wiring.job_queue, Adapters.settings)
     readiness = Dict(postgres=database.provided.ping, mongo=bundles.provided.ping, redis=tokens.provided.ping)
     closers: Provider[Any] = List(bundles.provided.close, tokens.provided.close, jobs.provided.close)
@@ -200,6 +199,7 @@ async def opened(adapters: AnyAdapters) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(adapters.http().aclose)
         stack.push_async_callback(adapters.pusher().aclose)
+        stack.push_async_callback(adapters.sessions().close)
         stack.push_async_callback(adapters.database().close)
         for close in adapters.closers():
             stack.push_async_callback(close)

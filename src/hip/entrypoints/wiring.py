@@ -12,6 +12,8 @@ from hip.adapters.gateway.client import HttpGateway
 from hip.adapters.gateway.settings import GatewaySettings
 from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
 from hip.adapters.key_vault.local import LocalKeyVault
+from hip.adapters.key_vault.memory import MemoryKeyVault
+from hip.adapters.memory.session_cache import MemorySessionCache
 from hip.adapters.mongo.database import MongoDocuments
 from hip.adapters.mongo.names import AMRIT, SEED
 from hip.adapters.postgres.names import Names
@@ -19,8 +21,9 @@ from hip.adapters.postgres.units import PostgresDatabase
 from hip.adapters.push.addresses import AddressRules
 from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.rq_jobs import RqJobQueue
+from hip.adapters.session_cache import RedisSessionCache
 from hip.adapters.token_cache import RedisTokenCache
-from hip.application.ports import Clock, Facilities, Ids, KeyVault, VisitRecords
+from hip.application.ports import Clock, Facilities, Ids, KeyVault, SessionCache, VisitRecords
 from hip.application.waits import Waits
 from hip.entrypoints.facilities import ConfiguredFacilities
 from hip.entrypoints.settings import Settings
@@ -59,7 +62,7 @@ def gateway_http(settings: Settings, transport: httpx.AsyncBaseTransport | None)
     )
 
 
-def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids) -> HttpGateway:
+def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids, sessions: SessionCache) -> HttpGateway:
     return HttpGateway(
         http,
         GatewaySettings(
@@ -71,6 +74,7 @@ def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids)
         ),
         clock=clock,
         ids=ids,
+        sessions=sessions,
     )
 
 
@@ -98,8 +102,10 @@ def callback_auth(settings: Settings, gateway: HttpGateway, clock: Clock) -> Cal
     return CallbackAuth(verifier=verifier, enforce=settings.callback_auth == "enforce")
 
 
-def local_vault(settings: Settings) -> KeyVault:
-    """A key file; the sandbox makes one, production wants it to be there (DATA-02)."""
+def vault(settings: Settings) -> KeyVault:
+    """In memory mode a key of this process; else a key file, which the sandbox makes and production wants (DATA-02)."""
+    if settings.storage == "memory":
+        return MemoryKeyVault()
     return LocalKeyVault.open(settings.key_file, create=settings.env == "sandbox")
 
 
@@ -117,6 +123,14 @@ def mongo(settings: Settings) -> MongoDocuments:
 
 def token_cache(settings: Settings, vault: KeyVault) -> RedisTokenCache:
     return RedisTokenCache(_secret(settings.redis_url), vault)
+
+
+def session_cache(settings: Settings, vault: KeyVault) -> MemorySessionCache | RedisSessionCache:
+    if settings.storage == "memory":
+        return MemorySessionCache()
+    return RedisSessionCache(
+        _secret(settings.redis_url), vault, gateway_url=settings.gateway_url, client_id=settings.client_id
+    )
 
 
 def job_queue(settings: Settings) -> RqJobQueue:

@@ -12,7 +12,7 @@ from hip.adapters.gateway.connection import GatewayConnection, Reply
 from hip.adapters.gateway.session import GatewaySession
 from hip.adapters.gateway.settings import GatewaySettings
 from hip.application.messages import GatewayCall, LinkCareContexts
-from hip.application.ports import Clock, Ids
+from hip.application.ports import Clock, Ids, SessionCache
 from hip.domain.errors import SessionRefused, Transient
 from hip.domain.identifiers import HipId, RequestId
 
@@ -21,12 +21,20 @@ class HttpGateway:
     """The ``Gateway`` port, and the few calls an operator and the callback verification need.
 
     ``http`` stays the caller's to close. ``ids`` numbers the calls that no exchange stands behind (sessions, bridge,
-    certs); ``clock`` dates them.
+    certs); ``clock`` dates them. ``sessions`` shares the session token with the other processes of the deployment.
     """
 
-    def __init__(self, http: httpx.AsyncClient, settings: GatewaySettings, *, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        settings: GatewaySettings,
+        *,
+        clock: Clock,
+        ids: Ids,
+        sessions: SessionCache | None = None,
+    ) -> None:
         self._connection = GatewayConnection(http, settings)
-        self._session = GatewaySession(self._connection, ids)
+        self._session = GatewaySession(self._connection, ids, sessions)
         self._paths = {**paths.CALLS, **settings.paths}
         self._clock = clock
         self._ids = ids
@@ -82,7 +90,7 @@ class HttpGateway:
         try:
             return await attempt(token)
         except SessionRefused:
-            self._session.drop(token)
+            await self._session.drop(token, now=now)
             raise
 
 

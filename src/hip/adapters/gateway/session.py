@@ -1,6 +1,7 @@
 """The session token: asked for once, shared by every call, renewed before it runs out (contract §1.5)."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,8 +9,8 @@ import msgspec
 
 from hip.adapters.gateway import paths
 from hip.adapters.gateway.connection import GatewayConnection
-from hip.application.ports import Ids
-from hip.domain.errors import HipError, Transient
+from hip.application.ports import Ids, SessionCache
+from hip.domain.errors import HipError, StorageFailed, Transient
 
 RENEWED_BEFORE = timedelta(seconds=60)
 """A token is not used in its last minute, or in the second half of a life shorter than two."""
@@ -27,9 +28,11 @@ class _Token:
 class GatewaySession:
     """Keeps one token in memory. However many calls need one at once, the gateway is asked once."""
 
-    def __init__(self, connection: GatewayConnection, ids: Ids) -> None:
+    def __init__(self, connection: GatewayConnection, ids: Ids, shared: SessionCache | None = None) -> None:
+        """``shared`` holds the token for every process of the deployment; while it is away each asks for itself."""
         self._connection = connection
         self._ids = ids
+        self._shared = shared
         self._token: _Token | None = None
         self._asking = asyncio.Lock()
         self._failures = 0
@@ -50,17 +53,40 @@ class GatewaySession:
             if self._failure is not None and self._failures != failures:
                 # Those who waited share the failure: a queue of time-outs would hold them all up.
                 raise self._failure.with_traceback(None)
+            if (known := await self._known_elsewhere(now)) is not None:
+                self._token = known
+                return known.value
             try:
                 self._token, self._failure = await self._ask(now), None
             except HipError as failure:
                 self._failure, self._failures = failure, self._failures + 1
                 raise
+            await self._share(self._token, now)
             return self._token.value
 
-    def drop(self, token: str) -> None:
+    async def drop(self, token: str, *, now: datetime) -> None:
         """The gateway refused ``token``; a newer one stays."""
         if self._token is not None and self._token.value == token:
             self._token = None
+        if self._shared is not None:
+            with suppress(StorageFailed):
+                known = await self._shared.get(now=now)
+                if known is not None and known[0] == token:
+                    await self._shared.drop()
+
+    async def _known_elsewhere(self, now: datetime) -> _Token | None:
+        if self._shared is None:
+            return None
+        with suppress(StorageFailed):
+            known = await self._shared.get(now=now)
+            if known is not None and now < known[1]:
+                return _Token(*known)
+        return None
+
+    async def _share(self, token: _Token, now: datetime) -> None:
+        if self._shared is not None:
+            with suppress(StorageFailed):
+                await self._shared.put(token.value, good_until=token.good_until, now=now)
 
     def _kept(self, now: datetime) -> str | None:
         return self._token.value if self._token is not None and now < self._token.good_until else None
