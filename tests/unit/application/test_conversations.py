@@ -1,0 +1,170 @@
+"""Conversations: registered before sent, callbacks in every order, silence shown as silence."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.builders.flows import HIP, House
+
+from hip.application.messages import Delivery, GatewayError, LinkAnswered, TokenAnswered
+from hip.application.relay import SweepExchanges
+from hip.application.storage import Listing
+from hip.domain.errors import GatewayRefused, NotFound, Transient
+from hip.domain.exchanges import Exchange, Flow, Outcome
+from hip.domain.identifiers import HipId, RequestId, VisitCode
+from hip.domain.links import LinkStatus
+
+
+async def _exchange(house: House, flow: Flow) -> Exchange:
+    async with house.units() as uow:
+        return next(e for e in await uow.exchanges.list(Listing()) if e.flow is flow)
+
+
+def test_an_attempt_is_in_the_books_before_the_call_is_made():
+    async def story() -> None:
+        house = House()
+        seen: list[Exchange | None] = []
+        send = house.gateway.send
+
+        async def look_then_send(call, *, hip_id, request_id, now):
+            async with house.units() as uow:
+                seen.append(await uow.exchanges.lock_by_request_id(hip_id, request_id))
+            return await send(call, hip_id=hip_id, request_id=request_id, now=now)
+
+        house.gateway.send = look_then_send  # type: ignore[method-assign]
+        await house.take_in()
+        await house.work()
+        assert [exchange.outcome for exchange in seen if exchange] == [Outcome.SENT]
+
+    asyncio.run(story())
+
+
+def test_a_callback_that_overtakes_the_reply_is_not_undone_by_it():
+    async def story() -> None:
+        house = House()
+        send = house.gateway.send
+
+        async def answer_first(call, *, hip_id, request_id, now):
+            status = await send(call, hip_id=hip_id, request_id=request_id, now=now)
+            if call.flow is Flow.LINK_CARE_CONTEXT:
+                await house.accept_link_result(house.delivery(), LinkAnswered(answers=request_id, error=None))
+            return status
+
+        house.gateway.send = answer_first  # type: ignore[method-assign]
+        await house.take_in()
+        await house.work()
+        await house.answer_token()
+        await house.work()
+        exchange = await _exchange(house, Flow.LINK_CARE_CONTEXT)
+        assert exchange.outcome is Outcome.ANSWERED
+        assert exchange.succeeded
+        async with house.units() as uow:
+            request = await uow.link_requests.lock_by_visit(HIP, VisitCode("88120"))
+        assert request is not None
+        assert request.status is LinkStatus.LINKED
+
+    asyncio.run(story())
+
+
+def test_silence_becomes_unanswered_and_a_late_answer_still_counts():
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        await house.answer_token()
+        await house.work()
+        house.clock.advance(house.waits.answer + timedelta(seconds=1))
+        sweep = SweepExchanges(house.units, house.clock)
+        assert await sweep() == 1
+        assert await sweep() == 0
+        assert (await _exchange(house, Flow.LINK_CARE_CONTEXT)).outcome is Outcome.UNANSWERED
+        async with house.units() as uow:
+            request = await uow.link_requests.lock_by_visit(HIP, VisitCode("88120"))
+        assert request is not None
+        assert request.status is LinkStatus.UNANSWERED
+        await house.answer_link()
+        async with house.units() as uow:
+            request = await uow.link_requests.lock_by_visit(HIP, VisitCode("88120"))
+        assert request is not None
+        assert request.status is LinkStatus.LINKED
+
+    asyncio.run(story())
+
+
+def test_the_same_answer_twice_changes_nothing():
+    async def story() -> None:
+        house = House()
+        await house.link()
+        calls = len(house.gateway.calls)
+        await house.answer_link()
+        await house.answer_link("ABDM-1038")
+        await house.work()
+        assert len(house.gateway.calls) == calls
+        exchange = await _exchange(house, Flow.LINK_CARE_CONTEXT)
+        assert exchange.succeeded
+
+    asyncio.run(story())
+
+
+def test_an_answer_to_a_call_we_never_made_or_another_facility_made_is_not_known():
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        answers = house.gateway.last_id(Flow.GENERATE_TOKEN)
+        other = Delivery(hip_id=HipId("IN0410000999"), request_id=RequestId("r"), received_at=house.clock())
+        with pytest.raises(NotFound):
+            await house.accept_token(other, TokenAnswered(answers=answers, token="a.b.c", error=None))
+        with pytest.raises(NotFound):
+            await house.accept_token(
+                house.delivery(), TokenAnswered(answers=RequestId("never-sent"), token="a.b.c", error=None)
+            )
+
+    asyncio.run(story())
+
+
+def test_a_transient_failure_is_tried_again_under_a_new_request_id_and_the_first_refusal_is_kept():
+    async def story() -> None:
+        house = House()
+        house.gateway.refusals[Flow.LINK_CARE_CONTEXT] = [Transient("busy", code="503")]
+        await house.take_in()
+        await house.work()
+        await house.answer_token()
+        await house.work()
+        house.clock.advance(timedelta(minutes=1))
+        await house.work()
+        ids = [request_id for call, request_id in house.gateway.calls if call.flow is Flow.LINK_CARE_CONTEXT]
+        assert len(set(ids)) == len(ids) == 2
+        exchange = await _exchange(house, Flow.LINK_CARE_CONTEXT)
+        assert (exchange.outcome, exchange.refusal) == (Outcome.ACCEPTED, "503")
+
+    asyncio.run(story())
+
+
+def test_a_duplicate_code_means_that_the_repeat_was_harmless():
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        await house.answer_token()
+        house.gateway.refusals[Flow.LINK_CARE_CONTEXT] = [
+            GatewayRefused(call="link-care-context", code="ABDM-1056", status=400)
+        ]
+        await house.work()
+        assert (await _exchange(house, Flow.LINK_CARE_CONTEXT)).succeeded
+
+    asyncio.run(story())
+
+
+def test_a_token_answer_with_neither_token_nor_error_is_a_refusal():
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        answers = house.gateway.last_id(Flow.GENERATE_TOKEN)
+        error = GatewayError(code="ABDM-9999", message="")
+        await house.accept_token(house.delivery(), TokenAnswered(answers=answers, token=None, error=error))
+        await house.work()
+        assert house.gateway.of(Flow.LINK_CARE_CONTEXT) == []
+
+    asyncio.run(story())

@@ -1,0 +1,141 @@
+"""The outbox's two sides: leases, batches, poison, and what an outage may cost."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from tests.builders.flows import HIP, House
+
+from hip.adapters.memory.jobs import MemoryJobQueue
+from hip.application.relay import BATCH, RelayOutbox
+from hip.application.storage import OutboxRow, Topic
+from hip.application.work import ATTEMPTS
+from hip.domain.errors import DomainError, StorageFailed, Transient
+from hip.domain.identifiers import HipId
+
+
+async def _add(house: House, topic: Topic, *keys: str) -> None:
+    async with house.units() as uow:
+        for key in keys:
+            await uow.outbox.add(HIP, topic, key, run_at=house.clock())
+        await uow.commit()
+
+
+async def _waiting(house: House) -> int:
+    async with house.units() as uow:
+        return await uow.outbox.waiting()
+
+
+class Recorder:
+    """A handler that notes its keys and fails for those it is told to."""
+
+    def __init__(self, **failures: Exception) -> None:
+        self.ran: list[str] = []
+        self.failures = failures
+
+    async def __call__(self, hip_id: HipId, key: str) -> None:
+        self.ran.append(key)
+        if key in self.failures:
+            raise self.failures[key]
+
+
+def test_one_poisoned_row_does_not_fail_its_batch():
+    async def story() -> None:
+        house = House()
+        recorder = Recorder(bug=ValueError("a canary value"), refused=DomainError("no"), later=Transient("later"))
+        house.handlers[Topic.SMS] = recorder
+        await _add(house, Topic.SMS, "good", "bug", "refused", "later", "fine")
+        rows = await house.lease()
+        await house.run_rows([(row.id, row.attempt) for row in rows])
+        assert recorder.ran == ["good", "bug", "refused", "later", "fine"]
+        assert await _waiting(house) == 2, "the bug and the transient one come back; the refusal is dead"
+        assert "canary" not in str(house.reports)
+
+    asyncio.run(story())
+
+
+def test_a_row_that_never_works_is_dead_after_its_attempts():
+    async def story() -> None:
+        house = House()
+        recorder = Recorder(never=Transient("later"))
+        house.handlers[Topic.SMS] = recorder
+        await _add(house, Topic.SMS, "never")
+        for _ in range(ATTEMPTS + 5):
+            await house.work()
+            house.clock.advance(timedelta(hours=1))
+        assert len(recorder.ran) == ATTEMPTS
+        assert await _waiting(house) == 0
+
+    asyncio.run(story())
+
+
+def test_a_lease_that_ran_out_is_given_out_again_and_the_first_holder_can_no_longer_end_it():
+    async def story() -> None:
+        house = House()
+        recorder = Recorder()
+        house.handlers[Topic.SMS] = recorder
+        await _add(house, Topic.SMS, "row")
+        [first] = await house.lease()
+        house.clock.advance(house.waits.lease + timedelta(seconds=1))
+        [second] = await house.lease()
+        assert (second.id, second.attempt) == (first.id, first.attempt + 1)
+        await house.run_rows([(first.id, first.attempt)])
+        assert recorder.ran == [], "the stale claim runs nothing"
+        await house.run_rows([(second.id, second.attempt)])
+        assert recorder.ran == ["row"]
+
+    asyncio.run(story())
+
+
+def test_a_worker_that_is_slow_keeps_its_lease_by_heartbeat():
+    async def story() -> None:
+        house = House()
+
+        async def slow(hip_id: HipId, key: str) -> None:
+            for _ in range(4):
+                house.clock.advance(house.waits.lease / 2)
+                await asyncio.sleep(house.waits.heartbeat.total_seconds() * 1.5)
+
+        house.handlers[Topic.SMS] = slow
+        await _add(house, Topic.SMS, "row")
+        [row] = await house.lease()
+        await house.run_rows([(row.id, row.attempt)])
+        assert await _waiting(house) == 0
+
+    asyncio.run(story())
+
+
+def test_the_relay_enqueues_one_job_for_each_topic_and_callbacks_first():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        await _add(house, Topic.BUNDLE, *(f"v{n}|Prescription" for n in range(3)))
+        await _add(house, Topic.CALLBACK, "c1", "c2")
+        assert await relay() == 5
+        assert await relay() == 0
+        taken: list[Sequence[OutboxRow]] = [await jobs.take() for _ in range(jobs.waiting)]
+        assert [(rows[0].topic, len(rows)) for rows in taken] == [(Topic.CALLBACK, 2), (Topic.BUNDLE, 3)]
+
+    asyncio.run(story())
+
+
+def test_a_queue_that_is_down_or_flushed_costs_one_lease_and_loses_nothing():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        await _add(house, Topic.CALLBACK, *(f"c{n}" for n in range(BATCH)))
+        jobs.down = True
+        with suppress(StorageFailed):
+            await relay()
+        jobs.down = False
+        house.clock.advance(house.waits.lease + timedelta(seconds=1))
+        assert await relay() == BATCH
+        jobs.flush()
+        house.clock.advance(house.waits.lease + timedelta(seconds=1))
+        assert await relay() == BATCH
+        assert len(await jobs.take()) == BATCH
+
+    asyncio.run(story())
