@@ -14,9 +14,54 @@ Matcher = Callable[[Any, Session], bool]
 _STEP = re.compile(r"extension\('([^']+)'\)|ofType\(([A-Za-z]+)\)|resolve\(\)|\$this|[A-Za-z]\w*")
 
 
+Chooser = Callable[[Any, Session], int]
+
+
+def chooser(rulebook: Rulebook, node: Node, type_name: str) -> Chooser:
+    """The number of the slice an item of ``node`` falls into, -1 for none."""
+    by = node["slicing"]["by"]
+    slices = [rulebook.node(number) for number in node["slices"].values()]
+    numbers = _by_text(rulebook, slices, type_name, by)
+    if numbers is not None:
+        return numbers
+    matchers = [tuple(matcher(rulebook, one, type_name, kind, path) for kind, path in by) for one in slices]
+
+    def choose(item: Any, session: Session) -> int:
+        for number, needed in enumerate(matchers):
+            if all(one(item, session) for one in needed):
+                return number
+        return -1
+
+    return choose
+
+
+def _by_text(rulebook: Rulebook, slices: list[Node], type_name: str, by: list[list[str]]) -> Chooser | None:
+    """When one path with a fixed text each tells the slices apart, a look-up replaces trying them in turn."""
+    if len(by) != 1 or by[0][0] not in {"value", "pattern"}:
+        return None
+    steps = _steps(by[0][1])
+    numbers: dict[str, int] = {}
+    for number, one in enumerate(slices):
+        wanted = tuple(expectations(rulebook, one, type_name, steps))
+        if len(wanted) != 1 or not isinstance(wanted[0][1], str):
+            return None
+        numbers.setdefault(wanted[0][1], number)
+
+    def choose(item: Any, session: Session) -> int:
+        found = (numbers.get(value, -1) for value in values_at(item, steps, session) if isinstance(value, str))
+        # Slices are tried in their order, so an item with the marks of two falls into the first.
+        return min((number for number in found if number >= 0), default=-1)
+
+    return choose
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(match[0] for match in _STEP.finditer(path) if match[0] != "$this")
+
+
 def matcher(rulebook: Rulebook, node: Node, type_name: str, kind: str, path: str) -> Matcher:
     """Whether an item has what the slice ``node`` asks for at ``path``."""
-    steps = tuple(match[0] for match in _STEP.finditer(path) if match[0] != "$this")
+    steps = _steps(path)
     match kind:
         case "value" | "pattern":
             return _by_value(rulebook, node, type_name, steps)
@@ -35,20 +80,12 @@ def _by_value(rulebook: Rulebook, node: Node, type_name: str, steps: tuple[str, 
     wanted = tuple(expectations(rulebook, node, type_name, steps))
     if not wanted:
         return lambda item, session: next(values_at(item, steps, session), None) is not None
-    if len(steps) == 1 and len(wanted) == 1 and wanted[0][0] == "fixed" and isinstance(wanted[0][1], str):
-        name, value = steps[0], wanted[0][1]
-        if re.fullmatch(r"\w+", name):
-            return lambda item, _: _one_of(item.get(name), value)
 
     def matches(item: Any, session: Session) -> bool:
         found = list(values_at(item, steps, session))
         return any(meets(value, how, what) for value in found for how, what in wanted)
 
     return matches
-
-
-def _one_of(found: Any, value: str) -> bool:
-    return bool(found == value) or (isinstance(found, list) and value in found)
 
 
 def _at(rulebook: Rulebook, node: Node, type_name: str, steps: tuple[str, ...]) -> Node | None:

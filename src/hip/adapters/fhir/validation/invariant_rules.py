@@ -73,10 +73,16 @@ def _reversed_period(value: Any, _: Session) -> bool:
     return order is None or order > 0
 
 
+def _no_composition_text(value: Any, _: Session) -> bool:
+    """dom-6, best practice: apps render entries themselves, so the narrative that counts is the Composition's."""
+    return value.get("resourceType") == "Composition" and "div" not in (value.get("text") or ())
+
+
 RULES: Mapping[str, Rule] = {
     "ext-1": _extension,
     "ref-1": _local_reference,
     "per-1": _reversed_period,
+    "dom-6": _no_composition_text,
     "dom-3": _unused_contained,
     "txt-1": _forbidden_markup,
     "txt-2": _no_narrative,

@@ -14,8 +14,6 @@ from hip.domain.bundles import Severity
 
 _NOT_EVALUABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError)
 
-_BEST_PRACTICE = "dom-6"
-
 _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 
 
@@ -39,19 +37,13 @@ class Invariant:
         return Finding(
             self.key,
             "",
-            severity=self._severity_for(item),
+            severity=self._severity,
             found=_told(item),
             expected=self._expression,
             message=message,
             fix=fix,
             profile="" if self._of_base else None,
         )
-
-    def _severity_for(self, item: Any) -> Severity:
-        if self.key == _BEST_PRACTICE and isinstance(item, dict) and item.get("resourceType") != "Composition":
-            # Apps render entries themselves; the narrative that matters is the Composition's.
-            return Severity.INFORMATION
-        return self._severity
 
 
 def _told(item: Any) -> str:

@@ -11,6 +11,8 @@ from hip.adapters.fhir.validation.session import Session
 from hip.adapters.fhir.validation.siblings import sibling_test
 from hip.domain.bundles import Severity
 
+_TEXT = ["text"]
+
 
 class Members(dict[str, Test]):
     """Member name -> its test; tests are built when first asked for. Unknown names are never kept."""
@@ -146,13 +148,13 @@ def _absent(path: str, name: str, expected: str) -> Finding:
 def support_gap(members: Members, value: Mapping[str, Any]) -> Finding | None:
     """One warning an object for the mustSupport members it lacks."""
     absent = sorted(name for name in members.supported - value.keys() - members.required if f"_{name}" not in value)
-    if not absent:
+    if not absent or (absent == _TEXT and "coding" in value):
+        # A concept whose coding has a display shows that when it has no text, so nobody misses anything.
         return None
     return Finding(
         "must-support",
         "",
-        # A concept whose coding has a display shows that when it has no text, so nobody misses anything.
-        severity=Severity.INFORMATION if absent == ["text"] and "coding" in value else Severity.WARNING,
+        severity=Severity.WARNING,
         found="nothing",
         expected=", ".join(absent),
         message=f"the profile marks {', '.join(absent)} as mustSupport, and patient apps look for it",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hip.adapters.fhir.validation.counts import list_fault
-from hip.adapters.fhir.validation.discriminators import Matcher, matcher
+from hip.adapters.fhir.validation.discriminators import chooser
 from hip.adapters.fhir.validation.findings import Finding, empty, under, wrong_type
 from hip.adapters.fhir.validation.guide import Node
 from hip.adapters.fhir.validation.rulebook import Check, Rulebook, Test
@@ -14,14 +14,13 @@ from hip.adapters.fhir.validation.session import Session
 class Slice:
     """One slice of a list."""
 
-    __slots__ = ("check", "least", "matches", "most", "name")
+    __slots__ = ("check", "least", "most", "name")
 
-    def __init__(self, name: str, node: Node, check: Check, matches: Matcher) -> None:
+    def __init__(self, name: str, node: Node, check: Check) -> None:
         self.name = name
         self.least: int = node["min"]
         self.most: int = node["max"]
         self.check = check
-        self.matches = matches
 
 
 def sliced_test(rulebook: Rulebook, name: str, number: int, type_name: str) -> Test:
@@ -32,7 +31,8 @@ def sliced_test(rulebook: Rulebook, name: str, number: int, type_name: str) -> T
     node = rulebook.node(number)
     rules: str = node["slicing"]["rules"]
     ordered = "ordered" in node["slicing"]
-    slices = tuple(_slices(rulebook, node, type_name))
+    slices = tuple(Slice(one, rulebook.node(at), rulebook.check(at, type_name)) for one, at in node["slices"].items())
+    choose = chooser(rulebook, node, type_name)
     otherwise = rulebook.check(number, type_name)
     told_by = " and ".join(path for _, path in node["slicing"]["by"])
     wanted = f"one of {', '.join(one.name for one in slices)}, told by {told_by}"
@@ -49,7 +49,7 @@ def sliced_test(rulebook: Rulebook, name: str, number: int, type_name: str) -> T
                 below = wrong_type(item, "a JSON object") if type(item) is not dict else empty("", "object")
                 found.extend(under(f".{name}[{position}]", [below]))
                 continue
-            at = next((index for index, one in enumerate(slices) if one.matches(item, session)), -1)
+            at = choose(item, session)
             if at < 0:
                 if rules == "closed":
                     found.append(_left_over(f".{name}[{position}]", name, wanted))
@@ -70,20 +70,6 @@ def sliced_test(rulebook: Rulebook, name: str, number: int, type_name: str) -> T
         return found or None
 
     return test
-
-
-def _slices(rulebook: Rulebook, node: Node, type_name: str) -> Any:
-    for name, number in node["slices"].items():
-        own = rulebook.node(number)
-        matches = tuple(matcher(rulebook, own, type_name, kind, path) for kind, path in node["slicing"]["by"])
-        check = rulebook.check(number, type_name)
-        yield Slice(name, own, check, _every(matches))
-
-
-def _every(matches: tuple[Matcher, ...]) -> Matcher:
-    if len(matches) == 1:
-        return matches[0]
-    return lambda item, session: all(one(item, session) for one in matches)
 
 
 def _left_over(path: str, name: str, wanted: str) -> Finding:
