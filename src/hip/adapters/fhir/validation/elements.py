@@ -60,7 +60,7 @@ def _together(*checks: Check) -> Check:
     return all_of
 
 
-def _object_check(rulebook: Rulebook, shape: Shape) -> Check:  # noqa: C901 - one loop over a value, kept whole for speed
+def _object_check(rulebook: Rulebook, shape: Shape) -> Check:
     members = Members(rulebook, shape)
     required = members.required
     supported = members.supported
@@ -68,7 +68,7 @@ def _object_check(rulebook: Rulebook, shape: Shape) -> Check:  # noqa: C901 - on
     choices = members.required_choices
     shown = display_gap(shape.type)
 
-    def check(value: Mapping[str, Any], session: Session) -> list[Finding] | None:
+    def check(value: Mapping[str, Any], session: Session) -> list[Finding] | None:  # noqa: C901 - one pass, for speed
         found: list[Finding] | None = None
         if not required <= value.keys():
             found = missing(members, value)
@@ -82,7 +82,10 @@ def _object_check(rulebook: Rulebook, shape: Shape) -> Check:  # noqa: C901 - on
         for name, item in value.items():
             below = members[name](item, value, session)
             if below is not None:
-                found = below if found is None else found + below
+                if found is None:
+                    found = below
+                else:
+                    found.extend(below)
         if supported and not supported <= value.keys():
             gap = support_gap(members, value)
             if gap is not None:

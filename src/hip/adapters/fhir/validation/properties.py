@@ -89,7 +89,10 @@ def _several(name: str, node: Node, check: Check) -> Test:
                 below = check(item, session)
             if below is not None:
                 below = under(f".{name}[{number}]", below)
-                found = below if found is None else found + below
+                if found is None:
+                    found = below
+                else:
+                    found.extend(below)
         return found
 
     return test
@@ -119,7 +122,10 @@ def _primitives(name: str, node: Node, check: Check) -> Test:
             below = check(item, session)
             if below is not None:
                 below = under(f".{name}[{number}]", below)
-                found = below if found is None else found + below
+                if found is None:
+                    found = below
+                else:
+                    found.extend(below)
         return found
 
     return test

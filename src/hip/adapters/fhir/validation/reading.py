@@ -1,6 +1,7 @@
 """Read a document's JSON, refusing what readers would silently bend: repeated keys, NaN, broken UTF-8, deep nesting."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -72,8 +73,7 @@ def _parsed(text: str) -> Any:
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         tree = dict(pairs)
         if len(tree) != len(pairs):
-            names = [name for name, _ in pairs]
-            repeated.extend(sorted({name for name in names if names.count(name) > 1}))
+            repeated.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         return tree
 
     try:

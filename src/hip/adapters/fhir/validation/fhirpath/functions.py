@@ -49,6 +49,8 @@ def _has_value(items: Items, _: tuple[Query, ...], __: Surroundings) -> Items:
 
 
 def _distinct(items: Items) -> Items:
+    if all(isinstance(item, str) for item in items):
+        return list(dict.fromkeys(items))
     seen: Items = []
     for item in items:
         if item not in seen:
