@@ -8,7 +8,7 @@ from hip.adapters.fhir.validation.display import display_gap
 from hip.adapters.fhir.validation.extensions import extension_check
 from hip.adapters.fhir.validation.findings import Finding
 from hip.adapters.fhir.validation.fixed_values import fixed_check
-from hip.adapters.fhir.validation.members import Members, missing, support_gap
+from hip.adapters.fhir.validation.members import Members, support_gap
 from hip.adapters.fhir.validation.references import reference_check
 from hip.adapters.fhir.validation.resources import resource_check
 from hip.adapters.fhir.validation.rulebook import Check, Rulebook, Shape
@@ -63,22 +63,15 @@ def _together(*checks: Check) -> Check:
 def _object_check(rulebook: Rulebook, shape: Shape) -> Check:
     members = Members(rulebook, shape)
     required = members.required
-    supported = members.supported
-    invariants = shape.invariants
     choices = members.required_choices
-    shown = display_gap(shape.type)
+    invariants = shape.invariants
+    gaps = [gap for gap in (support_gap(members), display_gap(shape.type)) if gap is not None]
 
-    def check(value: Mapping[str, Any], session: Session) -> list[Finding] | None:  # noqa: C901 - one pass, for speed
-        found: list[Finding] | None = None
-        if not required <= value.keys():
-            found = missing(members, value)
-        for key in choices:
-            if key.isdisjoint(value):
-                found = (found or []) + members.missing_choice(key, value)
+    def check(value: Mapping[str, Any], session: Session) -> list[Finding] | None:
+        found = members.absent(value) if choices or not required <= value.keys() else None
         for invariant in invariants:
             if invariant.broken_by(value, session):
-                found = found or []
-                found.append(invariant.finding(value))
+                found = [*(found or ()), invariant.finding(value)]
         for name, item in value.items():
             below = members[name](item, value, session)
             if below is not None:
@@ -86,16 +79,10 @@ def _object_check(rulebook: Rulebook, shape: Shape) -> Check:
                     found = below
                 else:
                     found.extend(below)
-        if supported and not supported <= value.keys():
-            gap = support_gap(members, value)
-            if gap is not None:
-                found = found or []
-                found.append(gap)
-        if shown is not None:
-            gap = shown(value)
-            if gap is not None:
-                found = found or []
-                found.append(gap)
+        for gap in gaps:
+            lack = gap(value)
+            if lack is not None:
+                found = [*(found or ()), lack]
         return found
 
     return check

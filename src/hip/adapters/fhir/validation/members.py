@@ -1,6 +1,6 @@
 """The members of an object: which names it may have, which it must have, and the check behind each name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hip.adapters.fhir.validation.findings import Finding, excerpt
@@ -118,20 +118,19 @@ class Members(dict[str, Test]):
     def node_of(self, name: str) -> Node:
         return self._rulebook.node(self._names[name][0])
 
-    def missing_choice(self, keys: frozenset[str], _: Mapping[str, Any]) -> list[Finding]:
-        choice = next(name for name, names in self._choices.items() if names == keys)
-        allowed = sorted(key for key in keys if not key.startswith("_"))
-        return [_absent(f".{choice}", choice, " or ".join(allowed[:8]))]
-
-
-def missing(members: Members, value: Mapping[str, Any]) -> list[Finding] | None:
-    """The required members that are absent; one written only as ``_name`` (an extension in place of it) is there."""
-    found = [
-        _absent(f".{name}", name, f"at least {members.node_of(name)['min']}")
-        for name in sorted(members.required - value.keys())
-        if f"_{name}" not in value
-    ]
-    return found or None
+    def absent(self, value: Mapping[str, Any]) -> list[Finding] | None:
+        """The required members that are missing; one written only as ``_name``, its extensions, is there."""
+        found = [
+            _absent(f".{name}", name, f"at least {self.node_of(name)['min']}")
+            for name in sorted(self.required - value.keys())
+            if f"_{name}" not in value
+        ]
+        for keys in self.required_choices:
+            if keys.isdisjoint(value):
+                choice = next(name for name, written in self._choices.items() if written == keys)
+                allowed = sorted(key for key in keys if not key.startswith("_"))
+                found.append(_absent(f".{choice}", choice, " or ".join(allowed[:8])))
+        return found or None
 
 
 def _absent(path: str, name: str, expected: str) -> Finding:
@@ -145,21 +144,30 @@ def _absent(path: str, name: str, expected: str) -> Finding:
     )
 
 
-def support_gap(members: Members, value: Mapping[str, Any]) -> Finding | None:
-    """One warning an object for the mustSupport members it lacks."""
-    absent = sorted(name for name in members.supported - value.keys() - members.required if f"_{name}" not in value)
-    if not absent or (absent == _TEXT and "coding" in value):
-        # A concept whose coding has a display shows that when it has no text, so nobody misses anything.
+def support_gap(members: Members) -> Callable[[Mapping[str, Any]], Finding | None] | None:
+    """One warning an object for the mustSupport members it lacks; None when nothing is marked so."""
+    supported = members.supported - members.required
+    if not supported:
         return None
-    return Finding(
-        "must-support",
-        "",
-        severity=Severity.WARNING,
-        found="nothing",
-        expected=", ".join(absent),
-        message=f"the profile marks {', '.join(absent)} as mustSupport, and patient apps look for it",
-        fix="fill it when the source knows it",
-    )
+
+    def gap(value: Mapping[str, Any]) -> Finding | None:
+        if supported <= value.keys():
+            return None
+        absent = sorted(name for name in supported - value.keys() if f"_{name}" not in value)
+        if not absent or (absent == _TEXT and "coding" in value):
+            # A concept whose coding has a display shows that when it has no text, so nobody misses anything.
+            return None
+        return Finding(
+            "must-support",
+            "",
+            severity=Severity.WARNING,
+            found="nothing",
+            expected=", ".join(absent),
+            message=f"the profile marks {', '.join(absent)} as mustSupport, and patient apps look for it",
+            fix="fill it when the source knows it",
+        )
+
+    return gap
 
 
 def _fine(_: Any, __: Mapping[str, Any], ___: Session) -> None:
