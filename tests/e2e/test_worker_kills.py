@@ -116,5 +116,5 @@ def test_a_worker_killed_at_twenty_points_of_transfers_loses_and_contradicts_not
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_a_worker_killed_at_two_hundred_points_of_transfers_loses_and_contradicts_nothing():
-    _run(transfers=200)
+def test_a_worker_killed_at_a_hundred_points_of_transfers_loses_and_contradicts_nothing():
+    _run(transfers=100)

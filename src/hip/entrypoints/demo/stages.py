@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from hip.entrypoints.container import adapters_for
+from hip.entrypoints.container import adapters_for, opened
 from hip.entrypoints.demo.processes import Service, service
 from hip.entrypoints.http.app import create_app
 from hip.entrypoints.sandbox.control import SandboxControl
@@ -77,7 +77,7 @@ def settings_of(environment: dict[str, str]) -> Settings:
 async def _set_bridge(settings: Settings, url: str, transport: httpx.AsyncBaseTransport | None) -> None:
     """Tell the gateway where callbacks go, as ``hip bridge set`` does."""
     adapters = adapters_for(settings, transport=transport)
-    async with adapters.http():
+    async with opened(adapters):
         await adapters.gateway().set_bridge_url(url)
 
 
