@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from hip.entrypoints.cli.terminal import exits_as_promised, say, say_json
-from hip.entrypoints.container import adapters_for, opened
 from hip.entrypoints.settings import Settings
 
 app = typer.Typer(help="The callback address the gateway knows for this client.", no_args_is_help=True)
@@ -19,6 +18,8 @@ def show() -> None:
     settings = Settings.read()
 
     async def ask() -> object:
+        from hip.entrypoints.container import adapters_for, opened
+
         adapters = adapters_for(settings)
         async with opened(adapters):
             return await adapters.gateway().bridge_services()
@@ -33,6 +34,8 @@ def set_url(url: Annotated[str, typer.Argument(metavar="URL", help="https://host
     settings = Settings.read()
 
     async def tell() -> None:
+        from hip.entrypoints.container import adapters_for, opened
+
         adapters = adapters_for(settings)
         async with opened(adapters):
             await adapters.gateway().set_bridge_url(url)

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from hip.domain.callbacks import CallbackId
+from hip.domain.errors import DomainError
 from hip.entrypoints.cli.stored import Hip, commands, found_in
-from hip.entrypoints.cli.terminal import exits_as_promised, say
-from hip.entrypoints.container import running
-from hip.entrypoints.settings import Settings
+from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say
 from hip.entrypoints.stored import CALLBACKS
 
 app = commands(CALLBACKS, help_text="What the gateway has sent us.")
@@ -22,13 +21,23 @@ def replay(
     hip: Hip = None,
 ) -> None:
     """Run stored callbacks again. Every flow is safe to repeat; a worker does the work."""
-    settings = Settings.read()
+    settings = lasting_settings()
 
-    async def replay_all() -> None:
-        for key in ids:
-            hip_id, _ = await found_in(CALLBACKS, key, hip, settings)
-            async with running(settings) as uses:
-                await uses.replay_callback()(hip_id, CallbackId(key))
-            say(f"{key}\tqueued")
+    async def replay_all() -> int:
+        from hip.entrypoints.container import running
 
-    asyncio.run(replay_all())
+        failed = 0
+        async with running(settings) as uses:
+            for key in ids:
+                try:
+                    hip_id, _ = await found_in(CALLBACKS, key, hip, settings)
+                    await uses.replay_callback()(hip_id, CallbackId(key))
+                except DomainError as refusal:
+                    failed += 1
+                    complain(f"{refusal.code} {refusal}")
+                else:
+                    say(f"{key}\tqueued")
+        return failed
+
+    if asyncio.run(replay_all()):
+        raise typer.Exit(SOME_FAILED)

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, say, say_json
-from hip.entrypoints.demo.stages import Stage, memory_stage, server_stage
-from hip.entrypoints.demo.story import StepResult, Story
-from hip.entrypoints.embedded.places import fresh_folder
+
+if TYPE_CHECKING:
+    from hip.entrypoints.demo.stages import Stage
+    from hip.entrypoints.demo.story import StepResult
 
 DEMO_SCALE = 0.1
 """Waits of the demonstration: the order of things is real, the pauses between them are a tenth."""
@@ -43,7 +44,7 @@ class _Reporter:
             say(f"        {text}")
             sys.stdout.flush()
 
-    def step(self, result: StepResult) -> None:
+    def step(self, result: "StepResult") -> None:
         """A step that has ended."""
         mark = "ok" if result.held else "FAILED"
         if self._status is not None:
@@ -52,7 +53,7 @@ class _Reporter:
             say(f"{mark:>6}  {result.number:>2}. {result.step}: {result.outcome} ({result.seconds:.2f} s)")
             sys.stdout.flush()
 
-    def end(self, mode: str, results: list[StepResult], *, held: bool, seconds: float) -> None:
+    def end(self, mode: str, results: "list[StepResult]", *, held: bool, seconds: float) -> None:
         """Everything once more, as a table or as JSON."""
         if self._status is not None:
             self._status.stop()
@@ -69,7 +70,7 @@ class _Reporter:
         say(f"{verdict}; {len(results)} steps in {seconds:.1f} s ({mode} mode)")
 
 
-def _shown(result: StepResult) -> dict[str, Any]:
+def _shown(result: "StepResult") -> dict[str, Any]:
     return {
         "number": result.number,
         "step": result.step,
@@ -79,10 +80,12 @@ def _shown(result: StepResult) -> dict[str, Any]:
     }
 
 
-Staged = Callable[[], AbstractAsyncContextManager[Stage]]
+Staged = Callable[[], AbstractAsyncContextManager["Stage"]]
 
 
 async def _play(staged: Staged, reporter: _Reporter, *, stay: bool, story_too: bool) -> bool:
+    from hip.entrypoints.demo.story import Story
+
     began, held = time.perf_counter(), True
     async with staged() as stage:
         if story_too:
@@ -97,7 +100,7 @@ async def _play(staged: Staged, reporter: _Reporter, *, stay: bool, story_too: b
     return held
 
 
-async def _stay(stage: Stage) -> None:
+async def _stay(stage: "Stage") -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -121,9 +124,11 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """The whole main job once, end to end. Exit 0 only if the requester decrypted byte-identical bundles."""
+    from hip.entrypoints.embedded.places import fresh_folder
+
     reporter = _Reporter(as_json=as_json)
     if memory:
-        held = asyncio.run(_play(lambda: memory_stage(wait_scale=DEMO_SCALE), reporter, stay=False, story_too=True))
+        held = asyncio.run(_play(_memory, reporter, stay=False, story_too=True))
     else:
         with fresh_folder() as folder:
             stage = _server(folder, reporter)
@@ -140,8 +145,7 @@ def sandbox(
     """The same, staying up: embedded servers, gateway, requester, patient's app and our processes."""
     reporter = _Reporter(as_json=False)
     if memory:
-        staged: Staged = lambda: memory_stage(wait_scale=DEMO_SCALE)  # noqa: E731 - a factory, as below
-        held = asyncio.run(_play(staged, reporter, stay=True, story_too=True))
+        held = asyncio.run(_play(_memory, reporter, stay=True, story_too=True))
     else:
         # The gateway forgets at each start while our books do not: the story only fits an empty folder.
         first = not folder.exists()
@@ -150,5 +154,13 @@ def sandbox(
         raise typer.Exit(SOME_FAILED)
 
 
+def _memory() -> AbstractAsyncContextManager["Stage"]:
+    from hip.entrypoints.demo.stages import memory_stage
+
+    return memory_stage(wait_scale=DEMO_SCALE)
+
+
 def _server(folder: Path, reporter: _Reporter) -> Staged:
+    from hip.entrypoints.demo.stages import server_stage
+
     return lambda: server_stage(folder, wait_scale=DEMO_SCALE, report=reporter.line)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hip.entrypoints.cli.terminal import exits_as_promised, say
+from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say
 from hip.entrypoints.settings import Settings, SettingsInvalid
 
 database = typer.Typer(help="The databases.", no_args_is_help=True)
@@ -50,7 +50,7 @@ def relay() -> None:
     from hip.entrypoints.worker.loops import RelayLoop
 
     configure()
-    settings = Settings.read()
+    settings = lasting_settings()
 
     async def run() -> None:
         adapters = adapters_for(settings)
@@ -73,7 +73,7 @@ def worker(
     """Run what the relay hands over, one forked process for each batch."""
     from hip.entrypoints.worker.main import work
 
-    work(Settings.read(), burst=burst)
+    work(lasting_settings(), burst=burst)
 
 
 @database.command("upgrade")
@@ -84,11 +84,10 @@ def upgrade() -> None:
     from hip.adapters.postgres.schema import upgrade as upgrade_schema
     from hip.entrypoints.wiring import mongo
 
-    settings = Settings.read()
+    settings = lasting_settings()
     settings.require()
-    if settings.database_url is None:
-        raise SettingsInvalid([("HIP_DATABASE_URL", "required: memory mode has no database")])
-    upgrade_schema(settings.database_url.get_secret_value(), names=Names.called(settings.names))
+    address = settings.database_url.get_secret_value() if settings.database_url else ""
+    upgrade_schema(address, names=Names.called(settings.names))
 
     async def indexes() -> None:
         documents = mongo(settings)

@@ -10,8 +10,7 @@ import typer
 from hip.application.storage import Listing
 from hip.domain.errors import InvalidValue, NotFound
 from hip.domain.identifiers import HipId
-from hip.entrypoints.cli.terminal import exits_as_promised, say_json, say_table
-from hip.entrypoints.container import adapters_for, opened
+from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say_json, say_table
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.stored import Stored
 from hip.entrypoints.views import Shown
@@ -35,6 +34,8 @@ def since_time(text: str | None) -> datetime | None:
 
 async def found_in(stored: Stored, key: str, hip: str | None, settings: Settings) -> tuple[HipId, Shown]:
     """The HIP that holds it, and what is shown of it. Raises NotFound."""
+    from hip.entrypoints.container import adapters_for, opened
+
     adapters = adapters_for(settings)
     async with opened(adapters):
         hips = [HipId(hip)] if hip else [facility.hip_id for facility in adapters.facilities().all()]
@@ -53,10 +54,12 @@ def commands(stored: Stored, *, help_text: str) -> typer.Typer:
     @app.command("list", help=f"{stored.name.capitalize()}s, newest first.")
     @exits_as_promised
     def list_stored(hip: Hip = None, since: Since = None, limit: Limit = 100, as_json: AsJson = False) -> None:
-        settings = Settings.read()
+        settings = lasting_settings()
         listing = Listing(hip_id=HipId(hip) if hip else None, since=since_time(since), limit=limit)
 
         async def read() -> Sequence[Shown]:
+            from hip.entrypoints.container import adapters_for, opened
+
             adapters = adapters_for(settings)
             async with opened(adapters), adapters.units()() as uow:
                 return await stored.list(uow, listing)
@@ -69,7 +72,7 @@ def commands(stored: Stored, *, help_text: str) -> typer.Typer:
     def show_stored(
         key: Annotated[str, typer.Argument(metavar="ID")], hip: Hip = None, as_json: AsJson = False
     ) -> None:
-        _, shown = asyncio.run(found_in(stored, key, hip, Settings.read()))
+        _, shown = asyncio.run(found_in(stored, key, hip, lasting_settings()))
         say_json(shown) if as_json else _say_fields(shown)
 
     return app

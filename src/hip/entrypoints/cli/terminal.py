@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hip.domain.errors import DomainError, Transient
-from hip.entrypoints.settings import SettingsInvalid
+from hip.domain.errors import DomainError, InvalidValue, Transient
+from hip.entrypoints.settings import Settings, SettingsInvalid
 
 DONE, SOME_FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """design.md: 0 done, 1 some failed, 2 usage or input, 3 a server is unreachable."""
@@ -56,6 +56,14 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def lasting_settings() -> Settings:
+    """The settings of a service whose data outlives this process. Raises SettingsInvalid, in memory mode as well."""
+    settings = Settings.read()
+    if settings.storage != "server":
+        raise SettingsInvalid([("HIP_STORAGE", "expected server: memory mode lives inside one `hip serve`")])
+    return settings
+
+
 def exits_as_promised(command: Callable[_P, _T]) -> Callable[_P, _T]:
     """Turns expected errors into one clear line and the promised exit code; bugs stay bugs."""
 
@@ -70,6 +78,9 @@ def exits_as_promised(command: Callable[_P, _T]) -> Callable[_P, _T]:
         except Transient as failure:
             complain(f"a server is unreachable: {failure}")
             raise typer.Exit(UNREACHABLE) from None
+        except InvalidValue as fault:
+            complain(str(fault))
+            raise typer.Exit(USAGE) from None
         except DomainError as refusal:
             complain(f"{refusal.code} {refusal}")
             raise typer.Exit(SOME_FAILED) from None

@@ -10,10 +10,9 @@ from hip.application.storage import Listing, Units
 from hip.domain.errors import DomainError, InvalidValue, NotFound
 from hip.domain.facilities import Facility
 from hip.domain.identifiers import HipId, TransactionId
-from hip.domain.transfers import TransferOutcome, TransferState
+from hip.domain.transfers import Transfer, TransferOutcome, TransferState
 from hip.entrypoints.cli.stored import AsJson, Hip, Since, commands, since_time
-from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, say, say_json
-from hip.entrypoints.container import adapters_for, opened, use_cases
+from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, lasting_settings, say, say_json
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.stored import TRANSFERS
 from hip.entrypoints.views import Shown
@@ -36,7 +35,7 @@ def retry(
     """Run dead or failed transfers again from the step they had reached; the release gate is asked again."""
     if bool(ids) == all_failed:
         raise InvalidValue("ID", "transaction ids, or --all-failed")
-    settings = Settings.read()
+    settings = lasting_settings()
     listing = Listing(hip_id=HipId(hip) if hip else None, since=since_time(since), limit=_MANY)
     results = asyncio.run(_retry(settings, ids or [], listing, dry_run=dry_run))
     if as_json:
@@ -49,36 +48,42 @@ def retry(
 
 
 async def _retry(settings: Settings, ids: Sequence[str], listing: Listing, *, dry_run: bool) -> list[Shown]:
+    from hip.entrypoints.container import adapters_for, opened, use_cases
+
     adapters = adapters_for(settings)
     results: list[Shown] = []
     async with opened(adapters):
         retry_transfer = use_cases(adapters, settings).retry_transfer()
-        for hip_id, transaction_id in await _chosen(adapters.units(), adapters.facilities().all(), ids, listing):
-            failed, result = False, "would be retried"
-            if not dry_run:
-                try:
-                    transfer = await retry_transfer(hip_id, transaction_id, actor="command line")
-                    result = f"retried from {transfer.state}"
-                except DomainError as refusal:
-                    failed, result = True, str(refusal)
-            results.append({"hipId": hip_id, "transactionId": transaction_id, "result": result, "failed": failed})
+        for key, transfer in await _chosen(adapters.units(), adapters.facilities().all(), ids, listing):
+            failed = False
+            try:
+                if transfer is None:
+                    raise NotFound("transfer", key)
+                if dry_run:
+                    step = transfer.retry(now=transfer.updated_at, deadline=transfer.deadline).state
+                    result = f"would be retried from {step}"
+                else:
+                    retried = await retry_transfer(transfer.hip_id, transfer.transaction_id, actor="command line")
+                    result = f"retried from {retried.state}"
+            except DomainError as refusal:
+                failed, result = True, str(refusal)
+            hip_id = transfer.hip_id if transfer else listing.hip_id
+            results.append({"hipId": hip_id, "transactionId": key, "result": result, "failed": failed})
     return results
 
 
 async def _chosen(
     units: Units, facilities: Sequence[Facility], ids: Sequence[str], listing: Listing
-) -> list[tuple[HipId, TransactionId]]:
-    """The transfers meant. Raises NotFound for an id that no HIP here knows."""
+) -> Sequence[tuple[str, Transfer | None]]:
+    """The transfers meant, None for an id that no HIP here knows."""
     async with units() as uow:
         if not ids:
             dead = await uow.transfers.list(listing, state=TransferState.DEAD)
             failed = await uow.transfers.list(listing, state=TransferState.DONE, outcome=TransferOutcome.FAILED)
-            return [(t.hip_id, t.transaction_id) for t in (*dead, *failed) if t.refusal is None]
+            return [(t.transaction_id, t) for t in (*dead, *failed) if t.refusal is None]
         hips = [listing.hip_id] if listing.hip_id else [facility.hip_id for facility in facilities]
-        chosen: list[tuple[HipId, TransactionId]] = []
+        chosen: list[tuple[str, Transfer | None]] = []
         for key in ids:
-            found = [h for h in hips if await uow.transfers.get(h, TransactionId(key)) is not None]
-            if not found:
-                raise NotFound("transfer", key)
-            chosen.append((found[0], TransactionId(key)))
-    return chosen
+            found = [await uow.transfers.get(hip_id, TransactionId(key)) for hip_id in hips]
+            chosen.append((key, next((transfer for transfer in found if transfer is not None), None)))
+        return chosen

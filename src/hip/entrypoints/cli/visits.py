@@ -11,8 +11,7 @@ from rich.progress import track
 from hip.adapters.visit_records.schema import schema
 from hip.domain.errors import DomainError, InvalidValue
 from hip.entrypoints.cli.stored import commands
-from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, say, say_json
-from hip.entrypoints.container import running
+from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say, say_json
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.stored import VISITS
 
@@ -42,13 +41,15 @@ def import_visits(
             records += [(f"{file}:{number}", line) for number, line in lines if line.strip()]
         else:
             records.append((str(file), content))
-    failed = asyncio.run(_import(Settings.read(), records))
+    failed = asyncio.run(_import(lasting_settings(), records))
     say(f"{len(records) - failed} taken, {failed} refused")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
 
 async def _import(settings: Settings, records: list[tuple[str, bytes]]) -> int:
+    from hip.entrypoints.container import running
+
     failed = 0
     async with running(settings) as uses:
         receive = uses.receive_visit()
