@@ -1,0 +1,448 @@
+"""The operator's commands on real servers: what they say, what they change, and how they end (design.md, "Exit")."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pymongo import MongoClient
+from tests.builders.consents import a_consent
+from tests.builders.conversations import a_callback, an_exchange
+from tests.builders.databases import a_postgres_database, connected
+from tests.builders.links import OTHER_HIP, a_link_request
+from tests.builders.moments import NOW
+from tests.builders.processes import hip
+from tests.builders.stored_visits import a_bundle_record
+from tests.builders.transfers import a_page, a_transfer
+from tests.servers import Servers
+from typer.testing import CliRunner
+
+from hip.adapters.key_vault.local import LocalKeyVault
+from hip.domain.callbacks import CallbackId, CallbackState
+from hip.domain.identifiers import RequestId, TransactionId
+from hip.domain.transfers import Transfer
+from hip.entrypoints.cli.main import app
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "visits").glob("*.json"))
+PERSONAL = ("Meera", "Kulkarni", "9876543210", "meera.k01", "91123456789012", "Paracetamol")
+"""Of the first example, whom no listing may show."""
+NOWHERE = "127.0.0.1:9"  # the discard port: nothing listens
+GONE = {
+    "HIP_DATABASE_URL": f"postgresql://nobody@{NOWHERE}/hip",
+    "HIP_MONGO_URL": f"mongodb://{NOWHERE}",
+    "HIP_REDIS_URL": f"redis://{NOWHERE}/0",
+    "HIP_GATEWAY_URL": f"http://{NOWHERE}/api/hiecm",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a command said and how it ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """An operator with a service on real servers. ``url`` is its PostgreSQL database."""
+
+    settings: Mapping[str, str]
+    folder: Path
+    url: str
+
+    def run(self, *arguments: str, **changes: str | None) -> Answer:
+        """``hip ARGUMENTS`` in this process, with the settings and then ``changes`` (None takes a setting away).
+
+        Whatever the command: no traceback, and nobody's name, number or medicine.
+        """
+        with chdir(self.folder):  # where no .env is
+            ended = CliRunner().invoke(app, arguments, env={**self.settings, **changes})
+        assert isinstance(ended.exception, SystemExit | None), repr(ended.exception)
+        assert "Traceback" not in ended.stderr
+        assert [word for word in PERSONAL if word in ended.output] == []
+        return Answer(code=ended.exit_code, stdout=ended.stdout, stderr=ended.stderr)
+
+    def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """What PostgreSQL holds."""
+
+        async def read() -> list[tuple[Any, ...]]:
+            connection = await connected(self.url)
+            try:
+                return [tuple(row.values()) for row in await connection.fetch(query, *arguments)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(read())
+
+    def waiting(self, topic: str) -> list[str]:
+        """The keys of the outbox rows of a topic that no worker has done yet."""
+        return sorted(key for (key,) in self.rows("SELECT key FROM outbox WHERE topic = $1 AND state = 'ready'", topic))
+
+
+@pytest.fixture(scope="module")
+def desk(servers: Servers, mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A database of its own, brought up to date by the command, with one of everything in it."""
+    folder = tmp_path_factory.mktemp("operator")
+    with servers.scratch_database() as url:
+        mongo_database = f"{servers.mongo_database}_operator"
+        settings = {
+            "HIP_DATABASE_URL": url,
+            "HIP_MONGO_URL": mongo_url,
+            "HIP_MONGO_DATABASE": mongo_database,
+            "HIP_REDIS_URL": redis_url,
+            "HIP_GATEWAY_URL": GONE["HIP_GATEWAY_URL"],
+            "HIP_CLIENT_ID": "SBXID_HIP",
+            "HIP_CLIENT_SECRET": "hip-secret",
+            "HIP_FACILITIES": json.dumps([{"id": "IN0410000123", "name": "Demo"}, {"id": OTHER_HIP, "name": "Other"}]),
+            "HIP_KEY_FILE": str(folder / "hip.keys"),
+        }
+        desk = Desk(settings=settings, folder=folder, url=url)
+        assert desk.run("db", "upgrade").code == 0
+        asyncio.run(_fill(url, folder / "hip.keys"))
+        yield desk
+        with MongoClient[dict[str, Any]](mongo_url) as client:
+            client.drop_database(mongo_database)
+
+
+def _id(name: str) -> TransactionId:
+    return TransactionId(f"transfer-{name}")
+
+
+def _transfers() -> Sequence[Transfer]:
+    """One in each state an operator may meet; all but the first two are no business of a retry."""
+    asked = a_transfer()
+    acknowledged = asked.acknowledge(now=NOW)
+    pushing = replace(acknowledged, transaction_id=_id("failed")).plan(1, now=NOW)
+    errored = a_page(transaction_id=_id("failed")).errored("the requester said no", now=NOW)
+    failed = pushing.finish([errored], now=NOW).notified(now=NOW)
+    delivered = a_page().delivered(now=NOW)
+    refused = asked.refuse("ABDM-1063", "REL-08: dates outside the consent", notify=False, now=NOW)
+    return (
+        replace(acknowledged.give_up("too many failures", now=NOW), transaction_id=_id("dead")),
+        failed,
+        replace(
+            acknowledged.plan(1, now=NOW).finish([delivered], now=NOW).notified(now=NOW), transaction_id=_id("whole")
+        ),
+        replace(refused, transaction_id=_id("refused")),
+        replace(acknowledged, transaction_id=_id("running")),
+    )
+
+
+async def _fill(url: str, key_file: Path) -> None:
+    database = a_postgres_database(url, vault=LocalKeyVault.open(key_file, create=True))
+    try:
+        async with database.unit() as uow:
+            await uow.callbacks.add(a_callback())
+            await uow.callbacks.add(
+                a_callback(
+                    id=CallbackId("callback-hash"),
+                    request_id=RequestId("rejected-1"),
+                    sealed_body=None,
+                    state=CallbackState.REJECTED,
+                )
+            )
+            await uow.callbacks.add(a_callback(id=CallbackId("callback-other"), hip_id=OTHER_HIP))
+            await uow.exchanges.save(an_exchange())
+            await uow.link_requests.save(a_link_request(visit_code="linked-1"))
+            await uow.consents.save(a_consent())
+            await uow.bundles.add(a_bundle_record())
+            for transfer in _transfers():
+                await uow.transfers.add(transfer)
+                await uow.transfers.save(transfer)
+            page = a_page(transaction_id=_id("failed"))
+            await uow.transfers.add_pages([page])
+            await uow.transfers.save_page(page.errored("the requester said no", now=NOW))
+            await uow.commit()
+    finally:
+        await database.close()
+
+
+KINDS = {
+    "bundles": "88120/Prescription",
+    "links": "linked-1",
+    "exchanges": "exchange-1",
+    "callbacks": "callback-1",
+    "consents": "consent-1",
+    "transfers": _id("failed"),
+}
+"""Everything that can be listed, with the key of one that is there."""
+
+
+@pytest.fixture(scope="module")
+def imported(desk: Desk) -> Answer:
+    """The answer to handing over every example."""
+    return desk.run("visits", "import", *map(str, EXAMPLES))
+
+
+def test_db_upgrade_again_changes_nothing(desk: Desk, mongo_url: str) -> None:
+    def found() -> tuple[object, ...]:
+        columns = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+        indexes = "SELECT indexname, indexdef FROM pg_indexes"
+        mine = " WHERE {} = 'public' ORDER BY 1, 2"
+        with MongoClient[dict[str, Any]](mongo_url) as client:
+            mongo = client[desk.settings["HIP_MONGO_DATABASE"]]
+            documents = {name: mongo[name].index_information() for name in sorted(mongo.list_collection_names())}
+        return (
+            desk.rows(columns + mine.format("table_schema")),
+            desk.rows(indexes + mine.format("schemaname")),
+            desk.rows("SELECT version_num FROM alembic_version"),
+            documents,
+        )
+
+    before = found()
+    assert len(before[0]) > 100
+    assert before[3]
+    ended = hip("db", "upgrade", settings=desk.settings, folder=desk.folder)
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "the databases are up to date\n", "")
+    assert found() == before
+
+
+def test_visits_are_imported_once_however_often_they_are_handed_over(desk: Desk, imported: Answer) -> None:
+    assert (imported.code, imported.stdout, imported.stderr) == (0, "6 taken, 0 refused\n", "")
+    work = desk.waiting("bundle")
+    assert "88120|OPConsultation" in work
+    again = desk.run("visits", "import", *map(str, EXAMPLES))
+    assert (again.code, again.stdout) == (0, "6 taken, 0 refused\n")
+    assert desk.waiting("bundle") == work
+    listed = desk.run("visits", "list", "--json").json()
+    assert {visit["visitCode"]: visit["version"] for visit in listed} == {
+        json.loads(file.read_bytes())["visitCode"]: 1 for file in EXAMPLES
+    }
+    shown = hip("visits", "show", "88120", "--json", settings=desk.settings, folder=desk.folder)
+    assert (shown.code, shown.stderr) == (0, "")
+    assert json.loads(shown.stdout) in listed
+
+
+def test_a_bad_record_is_named_by_file_line_and_field_and_the_others_go_in(desk: Desk, imported: Answer) -> None:
+    good, wrong = json.loads(EXAMPLES[0].read_bytes()), json.loads(EXAMPLES[1].read_bytes())
+    good["visitCode"], wrong["patient"]["birthDate"] = "88121", 19690101
+    records = desk.folder / "records.ndjson"
+    records.write_text(f"{json.dumps(wrong)}\n\n{json.dumps(good)}\nno json\n", encoding="utf-8")
+    answer = desk.run("visits", "import", str(records))
+    assert (answer.code, answer.stdout) == (1, "1 taken, 2 refused\n")
+    first, second = answer.stderr.splitlines()
+    assert first.startswith(f"{records}:1: patient.birthDate: expected ")
+    assert second.startswith(f"{records}:4: ")
+    assert desk.run("visits", "show", "88121").code == 0
+
+
+def test_a_file_that_cannot_be_read_is_a_usage_error_before_anything_goes_in(desk: Desk, imported: Answer) -> None:
+    other = json.loads(EXAMPLES[0].read_bytes()) | {"visitCode": "88122"}
+    readable = desk.folder / "readable.json"
+    readable.write_text(json.dumps(other), encoding="utf-8")
+    answer = desk.run("visits", "import", str(readable), str(desk.folder / "missing.json"))
+    assert answer.code == 2
+    assert "missing.json" in answer.stderr
+    assert desk.run("visits", "show", "88122").code == 1
+
+
+def test_the_schema_of_a_visit_is_one_that_the_examples_meet(desk: Desk) -> None:
+    schema = desk.run("visits", "schema").json()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for file in EXAMPLES:
+        jsonschema.validate(json.loads(file.read_bytes()), schema)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_listed_and_shown_as_lines_and_as_json(desk: Desk, kind: str) -> None:
+    key = KINDS[kind]
+    listed = desk.run(kind, "list", "--json")
+    assert (listed.code, listed.stderr) == (0, "")
+    shown = desk.run(kind, "show", key, "--json")
+    assert (shown.code, shown.stderr) == (0, "")
+    one = shown.json()
+    assert any(set(row) <= set(one) and all(one[name] == row[name] for name in row) for row in listed.json())
+    header, *lines = desk.run(kind, "list").stdout.splitlines()
+    assert len(lines) == len(listed.json())
+    assert all(line.count("\t") == header.count("\t") for line in lines)
+    assert desk.run(kind, "show", key).stdout.startswith("field\tvalue\n")
+    assert desk.run(kind, "list", "--json", "--hip", "IN0000000000").json() == []
+    assert desk.run(kind, "list", "--json", "--since", "2100-01-01T00:00:00Z").json() == []
+    assert len(desk.run(kind, "list", "--json", "--limit", "1").json()) == 1
+
+
+@pytest.mark.parametrize("kind", ["visits", *KINDS])
+def test_what_is_not_there_and_what_is_no_answer_end_as_promised(desk: Desk, kind: str) -> None:
+    missing = desk.run(kind, "show", "99999/Prescription" if kind == "bundles" else "99999")
+    assert missing.code == 1
+    assert missing.stdout == ""
+    assert "99999" in missing.stderr
+    assert missing.stderr.count("\n") == 1
+    bad = desk.run(kind, "list", "--since", "yesterday")
+    assert (bad.code, bad.stdout) == (2, "")
+    assert bad.stderr == "--since: expected a date and time such as 2026-03-12T10:00:00Z\n"
+    assert desk.run(kind, "list", "--limit", "0").code == 2
+    assert desk.run(kind, "show").code == 2
+    assert desk.run(kind, "nonsense").code == 2
+
+
+def test_one_hip_does_not_see_another_ones(desk: Desk) -> None:
+    """CB-05, for those who ask for one."""
+    assert [row["id"] for row in desk.run("callbacks", "list", "--json", "--hip", OTHER_HIP).json()] == [
+        "callback-other"
+    ]
+    assert desk.run("callbacks", "show", "callback-1", "--hip", OTHER_HIP).code == 1
+
+
+def test_a_callback_is_replayed_and_one_that_cannot_be_does_not_keep_the_others(desk: Desk) -> None:
+    before = desk.waiting("callback")
+    answer = desk.run("callbacks", "replay", "unknown-1", "callback-hash", "callback-1")
+    assert (answer.code, answer.stdout) == (1, "callback-1\tqueued\n")
+    unknown, hash_only = answer.stderr.splitlines()
+    assert "unknown-1 is not known" in unknown
+    assert "only the hash" in hash_only
+    assert desk.waiting("callback") == sorted([*before, "callback-1"])
+    other = desk.run("callbacks", "replay", "callback-other")
+    assert (other.code, other.stdout, other.stderr) == (0, "callback-other\tqueued\n", "")
+
+
+def _state(desk: Desk, name: str) -> tuple[Any, ...]:
+    [row] = desk.rows("SELECT status, outcome FROM data_flow_request WHERE transaction_id = $1", _id(name))
+    return row
+
+
+def test_failed_transfers_are_retried_all_or_by_name_after_a_dry_run_that_changes_nothing(desk: Desk) -> None:
+    dry = desk.run("transfers", "retry", "--all-failed", "--dry-run", "--json")
+    assert dry.code == 0
+    assert {row["transactionId"]: row["result"] for row in dry.json()} == {
+        _id("dead"): "would be retried from acknowledged",
+        _id("failed"): "would be retried from pushing",
+    }
+    hopeless = ("whole", "refused", "running", "unknown")
+    for choice in (["--dry-run"], []):
+        names = [_id(name) for name in hopeless]
+        answer = desk.run("transfers", "retry", *names, *choice, "--json")
+        assert answer.code == 1
+        assert [(row["transactionId"], row["failed"]) for row in answer.json()] == [(name, True) for name in names]
+    assert (desk.waiting("transfer"), _state(desk, "dead")) == ([], ("dead", None))
+
+    named = desk.run("transfers", "retry", _id("dead"), _id("whole"))
+    assert named.code == 1
+    assert named.stdout.splitlines()[0] == f"{_id('dead')}\tretried from acknowledged"
+    assert _state(desk, "dead") == ("acknowledged", None)
+    rest = hip("transfers", "retry", "--all-failed", settings=desk.settings, folder=desk.folder)
+    assert (rest.code, rest.stdout, rest.stderr) == (0, f"{_id('failed')}\tretried from pushing\n", "")
+    assert _state(desk, "failed") == ("pushing", None)
+    assert desk.rows("SELECT state FROM pages WHERE transaction_id = $1", _id("failed")) == [("pending",)]
+    assert desk.waiting("transfer") == sorted([_id("dead"), _id("failed")])
+    assert (_state(desk, "whole"), _state(desk, "refused")) == (("done", "TRANSFERRED"), ("done", "FAILED"))
+    nothing = desk.run("transfers", "retry", "--all-failed", "--since", "2100-01-01", "--json")
+    assert (nothing.code, nothing.json()) == (0, [])
+
+
+@pytest.mark.parametrize("arguments", [(), ("transfer-1", "--all-failed")])
+def test_a_retry_wants_either_names_or_all(desk: Desk, arguments: tuple[str, ...]) -> None:
+    answer = desk.run("transfers", "retry", *arguments)
+    assert (answer.code, answer.stderr) == (2, "ID: expected transaction ids, or --all-failed\n")
+
+
+def test_bundles_are_composed_from_a_file_or_the_field_at_fault_is_named(desk: Desk) -> None:
+    ended = hip("bundle", "compose", str(EXAMPLES[0]), folder=desk.folder)  # needs no setting and no server
+    assert (ended.code, ended.stderr) == (0, "")
+    bundles = json.loads(ended.stdout)
+    assert set(bundles) == {"OPConsultation", "Prescription"}
+    assert {bundle["resourceType"] for bundle in bundles.values()} == {"Bundle"}
+    wrong = json.loads(EXAMPLES[0].read_bytes()) | {"class": 7}
+    broken = desk.folder / "broken.json"
+    broken.write_text(json.dumps(wrong), encoding="utf-8")
+    answer = desk.run("bundle", "compose", str(broken))
+    assert (answer.code, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(f"{broken}: class: expected ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        pytest.param(("missing.json",), "missing.json", id="no file"),
+        pytest.param((str(EXAMPLES[0]), "--hi-type", "Horoscope"), "--hi-type", id="no HI type"),
+        pytest.param((str(EXAMPLES[0]), "--hi-type", "Invoice"), "Invoice", id="no data for it"),
+    ],
+)
+def test_compose_ends_with_2_for_what_it_cannot_compose(desk: Desk, arguments: tuple[str, ...], named: str) -> None:
+    answer = desk.run("bundle", "compose", *arguments)
+    assert (answer.code, answer.stdout) == (2, "")
+    assert named in answer.stderr
+
+
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("db", "upgrade"),
+    ("visits", "import", str(EXAMPLES[0])),
+    ("visits", "list"),
+    ("visits", "show", "88120"),
+    *((kind, verb, *([key] * (verb == "show"))) for kind, key in KINDS.items() for verb in ("list", "show")),
+    ("callbacks", "replay", "callback-1"),
+    ("transfers", "retry", "transfer-dead"),
+    ("transfers", "retry", "--all-failed"),
+)
+each_command = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+
+
+@each_command
+def test_every_missing_setting_is_named_at_once(desk: Desk, command: tuple[str, ...]) -> None:
+    missing = ("HIP_DATABASE_URL", "HIP_MONGO_URL", "HIP_REDIS_URL")
+    if command != ("db", "upgrade"):
+        missing = ("HIP_CLIENT_SECRET", "HIP_FACILITIES", *missing)
+    answer = desk.run(*command, **dict.fromkeys(missing))
+    assert (answer.code, answer.stdout) == (2, "")
+    assert sorted(answer.stderr.splitlines()) == sorted(f"{name}: required" for name in missing)
+
+
+@each_command
+def test_a_bad_setting_is_named_without_its_value(desk: Desk, command: tuple[str, ...]) -> None:
+    answer = desk.run(*command, HIP_WAIT_SCALE="canary-value", HIP_STORAGE="canary-value")
+    assert (answer.code, answer.stdout) == (2, "")
+    assert {line.partition(":")[0] for line in answer.stderr.splitlines()} == {"HIP_WAIT_SCALE", "HIP_STORAGE"}
+    assert "canary-value" not in answer.stderr
+
+
+@each_command
+def test_memory_mode_has_nothing_to_operate_on(desk: Desk, command: tuple[str, ...]) -> None:
+    answer = desk.run(*command, HIP_STORAGE="memory")
+    assert (answer.code, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("HIP_STORAGE: ")
+
+
+@each_command
+def test_a_database_that_is_away_is_exit_3(desk: Desk, command: tuple[str, ...]) -> None:
+    answer = desk.run(*command, HIP_DATABASE_URL=GONE["HIP_DATABASE_URL"])
+    assert (answer.code, answer.stdout) == (3, "")
+    assert answer.stderr == "a server is unreachable: the database does not answer\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "gone"),
+    [
+        pytest.param(("db", "upgrade"), "HIP_MONGO_URL", id="upgrade without MongoDB"),
+        pytest.param(("bridge", "show"), "HIP_GATEWAY_URL", id="bridge without gateway"),
+        pytest.param(("bridge", "set", "https://hip.example.org"), "HIP_GATEWAY_URL", id="bridge set without gateway"),
+    ],
+)
+def test_any_other_server_that_is_away_is_exit_3_too(desk: Desk, command: tuple[str, ...], gone: str) -> None:
+    answer = desk.run(*command, **{gone: GONE[gone]})
+    assert (answer.code, answer.stdout) == (3, "")
+    assert answer.stderr.startswith("a server is unreachable: ")
+    assert NOWHERE not in answer.stderr
+
+
+def test_a_worker_without_redis_ends_with_3(desk: Desk) -> None:
+    ended = hip("worker", settings={**desk.settings, **GONE}, folder=desk.folder)
+    assert ended.code == 3
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("a server is unreachable: ")
+
+
+def test_reading_needs_postgres_alone(desk: Desk) -> None:
+    """MongoDB, Redis or the gateway being away must not keep an operator from looking."""
+    away = {name: url for name, url in GONE.items() if name != "HIP_DATABASE_URL"}
+    assert desk.run("transfers", "list", **away).code == 0
+    assert desk.run("visits", "import", str(EXAMPLES[0]), **away).code == 0
