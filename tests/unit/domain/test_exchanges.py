@@ -35,6 +35,11 @@ def test_what_is_counted_or_felt_is_said_at_most_once() -> None:
     assert {flow for flow in Flow if flow.at_most_once} == {Flow.GENERATE_TOKEN, Flow.SMS_NOTIFY}
 
 
+def test_only_a_link_token_is_wanted_anew_after_it_came() -> None:
+    """It expires, or is found bad (contract §2.2)."""
+    assert {flow for flow in Flow if flow.renewable} == {Flow.GENERATE_TOKEN}
+
+
 def test_a_code_means_done_already_for_its_own_call_only() -> None:
     """design.md: 1056, 1106–1108, 1113 count as success; a number alone is ambiguous."""
     own = {
@@ -202,6 +207,7 @@ class ExchangeMachine(RuleBasedStateMachine):
     def reply_taken(self, which: int, status: int) -> None:
         self.tick()
         self.exchange = self.exchange.accept(self.ids[which % len(self.ids)], status=status, now=self.now)
+        assert self.exchange.updated_at == self.now
         self.expect("taken")
         if self.outcome is Outcome.ACCEPTED and not self.exchange.flow.expects_callback:
             self.won = True
@@ -214,6 +220,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         newest = self.exchange.attempts[-1].request_id == request_id
         self.exchange = self.exchange.refuse(request_id, status=status, code=code, now=self.now)
         self.codes.append(code)
+        assert self.exchange.updated_at == self.now
         if newest:
             self.expect("refused")
 
@@ -221,6 +228,7 @@ class ExchangeMachine(RuleBasedStateMachine):
     def callback(self, which: int, code: str | None) -> None:
         self.tick()
         self.exchange = self.exchange.answer(self.ids[which % len(self.ids)], code=code, now=self.now)
+        assert self.won or self.exchange.updated_at == self.now
         self.expect(CALLBACK)
         if code is not None and not self.won:
             self.codes.append(code)
@@ -229,7 +237,9 @@ class ExchangeMachine(RuleBasedStateMachine):
     @rule()
     def silence(self) -> None:
         self.tick()
+        awaiting = not self.exchange.settled
         self.exchange = self.exchange.lapse(now=self.now)
+        assert (self.exchange.updated_at == self.now) is awaiting
         self.expect("silence")
 
     @rule()
@@ -244,6 +254,7 @@ class ExchangeMachine(RuleBasedStateMachine):
             unchanged_by(self.exchange, IllegalTransition, event)
             return
         self.exchange = event()
+        assert self.exchange.updated_at == self.now
         self.ids.append(request_id)
         self.expect("again")
 

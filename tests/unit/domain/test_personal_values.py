@@ -165,6 +165,14 @@ def test_every_value_of_the_domain_is_in_this_sweep(name: str) -> None:
     assert set(dataclasses_of(importlib.import_module(f"hip.domain.{name}"))) <= here
 
 
+def test_every_value_of_the_domain_is_frozen() -> None:
+    for value in VALUES:
+        first = dataclasses.fields(value)[0].name
+        with pytest.raises((dataclasses.FrozenInstanceError, TypeError)):
+            setattr(value, first, None)
+        assert not hasattr(value, "__dict__")
+
+
 def leaks(text: str) -> list[str]:
     return [what for what, canary in CANARIES.items() if canary.casefold() in text.casefold()]
 
