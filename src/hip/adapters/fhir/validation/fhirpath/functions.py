@@ -58,12 +58,17 @@ def _distinct(items: Items) -> Items:
     return seen
 
 
+def _other(query: Query, around: Surroundings) -> Items:
+    """A second collection is asked of what the whole expression is about, not of what stands before the dot."""
+    return query([] if around.this is None else [around.this], around)
+
+
 def _combine(items: Items, arguments: tuple[Query, ...], around: Surroundings) -> Items:
-    return [*items, *arguments[0](items if around.this is None else [around.this], around)]
+    return [*items, *_other(arguments[0], around)]
 
 
 def _intersect(items: Items, arguments: tuple[Query, ...], around: Surroundings) -> Items:
-    other = arguments[0](items, around)
+    other = _other(arguments[0], around)
     return [item for item in _distinct(items) if item in other]
 
 
