@@ -1,0 +1,188 @@
+"""What can be known of the image and of docker-compose.yml without a Docker engine: they are read, not run."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.unit.house.tree import ROOT
+
+from hip.entrypoints.settings import Settings
+
+STORES, OURS = ("postgres", "mongo", "redis"), ("migrate", "web", "relay", "worker")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def _instructions(stage: int) -> list[tuple[str, str]]:
+    """(instruction, rest) of one stage of the Dockerfile, from 0 before the first FROM."""
+    joined = re.sub(r"\\\n", " ", "\n".join(x for x in DOCKERFILE.splitlines() if not x.startswith("#")))
+    stages: list[list[tuple[str, str]]] = [[]]
+    for line in filter(str.strip, joined.splitlines()):
+        name, _, rest = line.partition(" ")
+        if name == "FROM":
+            stages.append([])
+        stages[-1].append((name, " ".join(rest.split())))
+    return stages[stage]
+
+
+def _first(stage: int, name: str) -> str:
+    return next(rest for instruction, rest in _instructions(stage) if instruction == name)
+
+
+def test_every_service_is_there_and_no_other() -> None:
+    assert set(SERVICES) == {*STORES, *OURS}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_contained(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.get("privileged")
+    assert any(str(place).startswith("/tmp") for place in service["tmpfs"])
+    assert not any("docker.sock" in volume for volume in service.get("volumes", []))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_get_no_capability_back_and_read_the_env_file(name: str) -> None:
+    service = SERVICES[name]
+    assert "cap_add" not in service
+    assert service["env_file"] == ".env"
+    assert service["init"] is True
+
+
+def test_two_web_processes_two_relays_and_as_many_workers_as_wanted() -> None:
+    replicas = {name: SERVICES[name]["deploy"]["replicas"] for name in ("web", "relay", "worker")}
+    assert replicas == {"web": 2, "relay": 2, "worker": "${WORKERS:-2}"}
+    assert SERVICES["web"]["ports"] == ["127.0.0.1:8080-8081:8080"]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("migrate", "db upgrade"), ("web", "serve"), ("relay", "relay"), ("worker", "worker")],
+)
+def test_each_process_is_a_command_of_hip(name: str, command: str) -> None:
+    from typer.main import get_command
+
+    from hip.entrypoints.cli.main import app
+
+    assert shlex.join(SERVICES[name]["command"]) == command
+    found: Any = get_command(app)
+    for word in command.split():
+        found = found.commands[word]
+
+
+@pytest.mark.parametrize("name", [*STORES, "web"])
+def test_stores_and_web_have_a_health_check(name: str) -> None:
+    check = SERVICES[name]["healthcheck"]
+    assert check["test"][0] in ("CMD", "CMD-SHELL")
+    assert {"interval", "timeout", "retries"} <= set(check)
+
+
+def test_the_web_is_healthy_when_it_is_ready() -> None:
+    from hip.entrypoints.http.health import health_router
+
+    [url] = re.findall(r"'http://127\.0\.0\.1:8080(/[^']*)'", SERVICES["web"]["healthcheck"]["test"][-1])
+    assert url in {path for route in health_router.routes for path in [route.path]}
+    compile(SERVICES["web"]["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
+def test_nothing_of_ours_starts_before_healthy_stores_and_a_finished_migration() -> None:
+    healthy = {name: {"condition": "service_healthy"} for name in STORES}
+    assert SERVICES["migrate"]["depends_on"] == healthy
+    assert SERVICES["migrate"]["restart"] == "no"
+    for name in ("web", "relay", "worker"):
+        wanted = healthy | {"migrate": {"condition": "service_completed_successfully"}}
+        assert SERVICES[name]["depends_on"] == wanted
+
+
+def test_what_must_last_lies_on_volumes_that_are_declared() -> None:
+    mounted = {
+        name: {volume.partition(":")[::2] for volume in service.get("volumes", [])}
+        for name, service in SERVICES.items()
+    }
+    used = {source for volumes in mounted.values() for source, _ in volumes}
+    assert used == set(COMPOSE["volumes"])
+    # From version 18 on the image keeps its data in a folder of the version below this one.
+    assert mounted["postgres"] == {("postgres", "/var/lib/postgresql")}
+    assert ("mongo", "/data/db") in mounted["mongo"]
+    for name in OURS:
+        assert mounted[name] == {("keys", str(Path(SERVICES[name]["environment"]["HIP_KEY_FILE"]).parent))}
+
+
+def test_the_stores_are_reached_by_nobody_else() -> None:
+    assert COMPOSE["networks"]["stores"]["internal"] is True
+    for name in STORES:
+        assert SERVICES[name]["networks"] == ["stores"]
+        assert "ports" not in SERVICES[name]
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_images_are_pinned_to_a_version(name: str) -> None:
+    assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z]+", SERVICES[name]["image"])
+
+
+def test_the_settings_of_the_containers_are_settings_that_hold_together() -> None:
+    values = {key: re.sub(r"\$\{\w+:[^}]*\}", "secret", value) for key, value in SERVICES["web"]["environment"].items()}
+    fields = {key.removeprefix("HIP_").lower(): value for key, value in values.items()}
+    assert set(fields) <= set(Settings.model_fields)
+    settings = Settings.read(_env_file=None, **fields)
+    settings.require()
+    assert settings.address == ("0.0.0.0", 8080)
+
+
+def test_passwords_are_asked_for_and_never_written_down() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{(\w+):\?", text)) == {"POSTGRES_PASSWORD", "MONGO_PASSWORD", "REDIS_PASSWORD"}
+    for service in SERVICES.values():
+        for key, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in key or re.fullmatch(r"\$\{\w+:\?[^}]*\}", value), key
+
+
+def test_the_image_is_built_in_two_stages_from_a_pinned_base() -> None:
+    assert re.fullmatch(r"PYTHON=python:3\.(11|12|13)\.\d+-slim-\w+", _first(0, "ARG"))
+    assert _first(1, "FROM") == "${PYTHON} AS build"
+    assert _first(2, "FROM") == "${PYTHON}"
+
+
+def test_the_image_installs_the_servers_lock_with_hashes() -> None:
+    runs = [rest for name, rest in _instructions(1) if name == "RUN"]
+    assert any("--require-hashes -r requirements/server.txt" in run for run in runs)
+    assert any("--no-deps --no-build-isolation ." in run for run in runs)
+    assert not re.search(
+        r"embedded\.txt|development\.txt|\[embedded\]", "\n".join(f"{a} {b}" for a, b in _instructions(1))
+    )
+
+
+def test_the_image_runs_as_a_fixed_user_who_is_not_root() -> None:
+    assert _first(2, "USER") == "10001:10001"
+    names = [name for name, _ in _instructions(2)]
+    assert "RUN" not in names[names.index("USER") :]
+
+
+def test_the_image_starts_hip_stops_at_sigterm_and_knows_its_health() -> None:
+    assert _first(2, "ENTRYPOINT") == '["hip"]'
+    assert _first(2, "STOPSIGNAL") == "SIGTERM"
+    assert "/health/live" in _first(2, "HEALTHCHECK")
+    assert "urllib.request" in _first(2, "HEALTHCHECK")
+    assert _first(2, "VOLUME") == "/var/lib/hip"
+
+
+def test_the_settings_in_the_image_are_settings_and_no_secrets() -> None:
+    given = dict(word.split("=", 1) for word in shlex.split(_first(2, "ENV")))
+    names = {name.removeprefix("HIP_").lower() for name in given if name.startswith("HIP_")}
+    assert names == {"bind", "key_file"}
+
+
+def test_the_builder_sees_only_what_the_image_copies() -> None:
+    lines = [x for x in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if x and x[0] != "#"]
+    assert lines[0] == "*"
+    allowed = {line[1:] for line in lines if line.startswith("!")}
+    copied = {word for name, rest in _instructions(1) if name == "COPY" for word in rest.split()[:-1]}
+    assert copied == allowed
+    assert all((ROOT / path).exists() for path in allowed)
