@@ -11,6 +11,7 @@ from hip.adapters.fhir.validation.validator import NrcesValidator
 Tree = dict[str, Any]
 AT = "Bundle.entry[1].resource"
 R4 = "http://hl7.org/fhir/StructureDefinition/"
+BARE: Tree = {"url": "http://example.org/why", "valueCode": "masked"}
 BRAND = "https://nrces.in/ndhm/fhir/r4/StructureDefinition/BrandName"
 
 
@@ -60,7 +61,10 @@ def test_an_extension_may_stand_for_a_value_that_is_missing(validator: NrcesVali
         ({"birthDate": "2024", "_birthDate": "x"}, ("json-type", "._birthDate")),
         ({"birthDate": "2024", "_birthDate": {"value": "x"}}, ("unknown-element", "._birthDate.value")),
         ({"_name": [{"id": "x"}]}, ("unknown-element", "._name")),
-        ({"name": [{"given": ["A", None], "_given": [None, {"id": "x"}]}]}, None),
+        ({"name": [{"given": ["A", None], "_given": [None, {"id": "x"}]}]}, ("ele-1", ".name[0]._given[1]")),
+        ({"name": [{"given": ["A", None], "_given": [None, {"extension": [BARE]}]}]}, None),
+        ({"_birthDate": {"id": "x"}}, ("ele-1", "._birthDate")),
+        ({"name": [{"id": "x"}]}, ("ele-1", ".name[0]")),
         ({"name": [{"given": ["A", None]}]}, ("json-type", ".name[0].given[1]")),
         ({"name": [{"given": ["A", None], "_given": [None, None]}]}, ("json-type", ".name[0]._given[1]")),
         ({"name": [{"given": ["A"], "_given": [None, {"id": "x"}]}]}, ("json-null", ".name[0]._given")),

@@ -6,7 +6,7 @@ from typing import Any
 from hip.adapters.fhir.validation.bindings import binding_check
 from hip.adapters.fhir.validation.display import display_gap
 from hip.adapters.fhir.validation.extensions import extension_check
-from hip.adapters.fhir.validation.findings import Finding
+from hip.adapters.fhir.validation.findings import Finding, lone_id
 from hip.adapters.fhir.validation.fixed_values import fixed_check
 from hip.adapters.fhir.validation.members import Members, support_gap
 from hip.adapters.fhir.validation.references import reference_check
@@ -65,10 +65,14 @@ def _object_check(rulebook: Rulebook, shape: Shape) -> Check:
     required = members.required
     choices = members.required_choices
     invariants = shape.invariants
+    # The id of a primitive value stands beside the value, not beneath it: siblings.py looks at both.
+    is_primitive = rulebook.is_primitive(shape.type)
     gaps = [gap for gap in (support_gap(members), display_gap(shape.type)) if gap is not None]
 
     def check(value: Mapping[str, Any], session: Session) -> list[Finding] | None:
         found = members.absent(value) if choices or not required <= value.keys() else None
+        if len(value) == 1 and "id" in value and not is_primitive:
+            found = [*(found or ()), lone_id()]
         for invariant in invariants:
             if invariant.broken_by(value, session):
                 found = [*(found or ()), invariant.finding(value)]

@@ -94,6 +94,19 @@ def wrong_type(value: object, expected: str, path: str = "") -> Finding:
     )
 
 
+def lone_id() -> Finding:
+    """ele-1: an id is no content of its own."""
+    return Finding(
+        "ele-1",
+        "",
+        found="an element with only an id",
+        expected="a value, or an element beside the id",
+        message="an element has a value or elements below it, an id alone is none",
+        fix="leave the element out, or give it content",
+        profile="",
+    )
+
+
 def empty(path: str, what: str) -> Finding:
     """FHIR forbids empty objects, arrays and strings: what is not known is left out."""
     return Finding(

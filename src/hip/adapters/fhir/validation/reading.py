@@ -48,23 +48,18 @@ def _text(content: bytes | bytearray | str, max_bytes: int) -> str:
                 fix="shrink or split the attachments, or raise the limit",
             )
         )
+    if content[:3] == _BOM or content[:1] == _BOM.decode():
+        raise Unreadable(
+            _syntax("a byte order mark before the JSON", "JSON from the first byte", "save it as UTF-8 without a BOM")
+        )
     if isinstance(content, str):
-        return content.removeprefix("\ufeff") if _no_bom(content[:1] == "\ufeff") else content
-    _no_bom(content[:3] == _BOM)
+        return content
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Unreadable(
             _syntax(f"byte {error.start} is no UTF-8", "UTF-8 text", "save the document as UTF-8")
         ) from None
-
-
-def _no_bom(present: bool) -> bool:
-    if present:
-        raise Unreadable(
-            _syntax("a byte order mark before the JSON", "JSON from the first byte", "save it as UTF-8 without a BOM")
-        )
-    return False
 
 
 def _parsed(text: str) -> Any:

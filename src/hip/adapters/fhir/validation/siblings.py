@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hip.adapters.fhir.validation.findings import Finding, empty, under, wrong_type
+from hip.adapters.fhir.validation.findings import Finding, empty, lone_id, under, wrong_type
 from hip.adapters.fhir.validation.guide import Node
 from hip.adapters.fhir.validation.rulebook import Rulebook, Test
 from hip.adapters.fhir.validation.session import Session
@@ -14,15 +14,17 @@ def sibling_test(rulebook: Rulebook, shadow: str, node: Node, type_name: str) ->
     check = rulebook.profile_check(f"http://hl7.org/fhir/StructureDefinition/{type_name}")
     name = shadow[1:]
 
-    def one(value: Any, session: Session) -> list[Finding] | None:
+    def one(value: Any, session: Session, *, beside: Any) -> list[Finding] | None:
         if type(value) is not dict:
             return [wrong_type(value, "a JSON object")]
         if not value:
             return [empty("", "object")]
+        if beside is None and value.keys() == {"id"}:
+            return [lone_id()]
         return check(value, session)
 
-    def single(value: Any, _: Mapping[str, Any], session: Session) -> list[Finding] | None:
-        found = one(value, session)
+    def single(value: Any, parent: Mapping[str, Any], session: Session) -> list[Finding] | None:
+        found = one(value, session, beside=parent.get(name))
         return None if found is None else under(f".{shadow}", found)
 
     def several(value: Any, parent: Mapping[str, Any], session: Session) -> list[Finding] | None:
@@ -39,7 +41,8 @@ def sibling_test(rulebook: Rulebook, shadow: str, node: Node, type_name: str) ->
                 if not isinstance(beside, list) or number >= len(beside) or beside[number] is None:
                     found.append(wrong_type(None, "a value or its extensions", f".{shadow}[{number}]"))
                 continue
-            found.extend(under(f".{shadow}[{number}]", one(item, session) or []))
+            known = beside[number] if isinstance(beside, list) and number < len(beside) else None
+            found.extend(under(f".{shadow}[{number}]", one(item, session, beside=known) or []))
         return found or None
 
     return several if "many" in node else single
