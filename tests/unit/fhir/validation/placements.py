@@ -3,6 +3,7 @@
 It shares no code with the validator but the compiled guide, so that a rule the validator forgets is not forgotten here.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,9 +55,9 @@ def removed(holder: Tree, name: str) -> Iterator[None]:
 
 
 def first_of_each_rule(validator: NrcesValidator, bases: Mapping[str, Tree]) -> list[tuple[Tree, Placement]]:
-    """One value for every rule that some bundle exercises, with the bundle it stands in."""
+    """One value for every rule that some bundle exercises, with the smallest bundle it stands in."""
     found: dict[tuple[str, str], tuple[Tree, Placement]] = {}
-    for bundle in bases.values():
+    for bundle in sorted(bases.values(), key=lambda one: len(json.dumps(one))):
         for one in placements(validator.guide, bundle, document_profile(validator.guide)):
             found.setdefault((one.profile, one.rule), (bundle, one))
     return list(found.values())
