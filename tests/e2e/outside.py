@@ -212,14 +212,20 @@ class Outside:
 
 @contextmanager
 def outside_of(
-    *processes: str, folder: Path, key: str = "sandbox", secret: str = "own-secret", **settings: str
+    *processes: str,
+    folder: Path,
+    key: str = "sandbox",
+    secret: str = "own-secret",
+    push_path: str = "/v3/transfer/?for=own",
+    **settings: str,
 ) -> Iterator[Outside]:
     """``hip serve`` and ``processes`` as they are promised to be run, between a gateway and a requester not ours.
 
-    ``key`` is the HMIS's API key, ``secret`` the client's; ``settings`` are those the storage needs.
+    ``key`` is the HMIS's API key, ``secret`` the client's, ``push_path`` the end of the dataPushUrl; ``settings`` are
+    those the storage needs, and any other.
     """
     gateway = OwnGateway(client_id="SBXID_OWN", client_secret=secret, hip_id=HIP_ID)
-    requester = OwnRequester()
+    requester = OwnRequester(path=push_path)
     with ExitStack() as stack:
         given = {
             "HIP_GATEWAY_URL": stack.enter_context(gateway.running()),

@@ -159,13 +159,19 @@ def listening(answer: Callable[[Request], Reply]) -> Iterator[Listener]:
 
 @dataclass
 class OwnGateway:
-    """Answers sessions and certs, takes calls, and sends callbacks to ``callback_url`` when it is told to."""
+    """Answers sessions and certs, takes calls, and sends callbacks to ``callback_url`` when it is told to.
+
+    ``issued`` are the session and callback tokens it ever made. While it is ``broken`` it answers every good call
+    with 500, and repeats to the caller what it was told, token and all.
+    """
 
     client_id: str
     client_secret: str
     hip_id: str
     callback_url: str = ""
+    broken: bool = False
     faults: list[str] = field(default_factory=list)
+    issued: list[str] = field(default_factory=list)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=WITHIN))
 
     def __post_init__(self) -> None:
@@ -202,7 +208,8 @@ class OwnGateway:
         now = int(time.time())
         key = key or self._key
         held = {"iss": "own-gateway", "aud": "account", "iat": now, "exp": now + 600, "clientId": "gateway", **claims}
-        return jwt.encode({"alg": str(key["alg"]), "typ": "JWT", "kid": str(key["kid"])}, held, key)
+        self.issued.append(jwt.encode({"alg": str(key["alg"]), "typ": "JWT", "kid": str(key["kid"])}, held, key))
+        return self.issued[-1]
 
     def call_back(self, path: str, body: Any = None, *, raw: bytes | None = None, **headers: str) -> httpx.Response:
         """POST a callback; ``headers`` (``_`` for ``-``) replace those a gateway sends (contract §1.3)."""
@@ -240,6 +247,8 @@ class OwnGateway:
                 return self._open_session(request.body or {})
             case "GET", "/gateway/v3/certs":
                 return 200, {"keys": [key.as_dict(private=False) for key in (self._other, self._key)]}
+            case "POST", _ if path in _BODIES and self.broken:
+                return 500, {"error": {"code": "ABDM-1020", "message": json.dumps([request.headers, request.body])}}
             case "POST", _ if path in _BODIES:
                 # Contract §4, 13: the one call that is answered with 200.
                 return (200 if path == ON_REQUEST else 202), None
@@ -250,6 +259,7 @@ class OwnGateway:
         if (asked["clientId"], asked["clientSecret"]) != (self.client_id, self.client_secret):
             return 401, {"code": "900901", "message": "Invalid Credentials"}
         self._session = f"session-{uuid4()}"
+        self.issued.append(self._session)
         return 200, {
             "accessToken": self._session,
             "expiresIn": 1200,
@@ -297,8 +307,12 @@ def _time_problems(text: str) -> Iterator[str]:
 
 @dataclass
 class OwnRequester:
-    """Takes pushes, the first one with 404: it has not yet heard of its own transaction (contract §2.10)."""
+    """Takes pushes, the first one with 404: it has not yet heard of its own transaction (contract §2.10).
 
+    ``path`` is that of its dataPushUrl.
+    """
+
+    path: str = "/v3/transfer/?for=own"
     faults: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -311,7 +325,7 @@ class OwnRequester:
     @contextmanager
     def running(self) -> Iterator[None]:
         with listening(self._answer) as listener:
-            self._listener, self.url = listener, f"{listener.url}/v3/transfer/?for=own"
+            self._listener, self.url = listener, f"{listener.url}{self.path}"
             yield
 
     def pages(self, transaction_id: str, count: int) -> list[Json]:
@@ -332,7 +346,7 @@ class OwnRequester:
     def _answer(self, request: Request) -> Reply:
         body = request.body or {}
         faults = [f"{error.json_path}: {error.validator}" for error in _PAGE.iter_errors(body)]
-        if request.path != "/v3/transfer/?for=own":
+        if request.path != self.path:
             faults.append(f"path: expected the dataPushUrl as it was given, not {request.path}")
         if request.headers.get("content-type") != "application/json":
             faults.append("Content-Type: expected application/json")
