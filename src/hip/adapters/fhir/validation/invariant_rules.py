@@ -1,5 +1,6 @@
 """Invariants written in Python, because FHIRPath on untyped JSON cannot say them or they are asked at every turn."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,22 @@ def _local_reference(value: Any, session: Session) -> bool:
     if type(reference) is not str or not reference.startswith("#"):
         return False
     return session.find(reference) is None
+
+
+def _value_of_component(value: Any, _: Session) -> bool:
+    """obs-7: what has a value has no component with its own code. By look-up, for both lists may be long."""
+    components = value.get("component")
+    if not isinstance(components, list) or not any(key.startswith(("value", "_value")) for key in value):
+        return False
+    own = set(_codings(value))
+    return any(coding in own for component in components for coding in _codings(component))
+
+
+def _codings(element: Any) -> Iterator[str]:
+    code = element.get("code") if isinstance(element, dict) else None
+    codings = code.get("coding") if isinstance(code, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        yield json.dumps(coding, sort_keys=True)
 
 
 def _unused_contained(value: Any, _: Session) -> bool:
@@ -81,6 +98,7 @@ def _no_composition_text(value: Any, _: Session) -> bool:
 RULES: Mapping[str, Rule] = {
     "ext-1": _extension,
     "ref-1": _local_reference,
+    "obs-7": _value_of_component,
     "per-1": _reversed_period,
     "dom-6": _no_composition_text,
     "dom-3": _unused_contained,

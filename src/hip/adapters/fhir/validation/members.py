@@ -129,7 +129,9 @@ class Members(dict[str, Test]):
             if keys.isdisjoint(value):
                 choice = next(name for name, written in self._choices.items() if written == keys)
                 allowed = sorted(key for key in keys if not key.startswith("_"))
-                found.append(_absent(f".{choice}", choice, " or ".join(allowed[:8])))
+                # One allowed type is named as JSON writes it; for several only the element around them can be.
+                path = f".{allowed[0]}" if len(allowed) == 1 else ""
+                found.append(_absent(path, choice, " or ".join(allowed[:8])))
         return found or None
 
 

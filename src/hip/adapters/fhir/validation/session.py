@@ -14,6 +14,7 @@ class Session:
     """Built once per bundle. ``resource`` is the entry's resource being checked, ``entry`` its number."""
 
     __slots__ = (
+        "_contained_in",
         "_entries",
         "by_url",
         "decided",
@@ -28,6 +29,7 @@ class Session:
     def __init__(self, bundle: Resource) -> None:
         self.by_url: dict[str, tuple[int, Resource]] = {}
         self._entries: dict[int, tuple[int, str]] = {}
+        self._contained_in: dict[int, dict[str, Resource]] = {}
         entries = bundle.get("entry")
         for number, entry in enumerate(entries if isinstance(entries, list) else ()):
             resource = entry.get("resource") if isinstance(entry, dict) else None
@@ -78,11 +80,14 @@ class Session:
     def _contained(self, key: str) -> Resource | None:
         if not key:
             return self.resource
-        contained = self.resource.get("contained")
-        for resource in contained if isinstance(contained, list) else ():
-            if isinstance(resource, dict) and resource.get("id") == key:
-                return resource
-        return None
+        within = self._contained_in.get(id(self.resource))
+        if within is None:
+            contained = self.resource.get("contained")
+            resources = [one for one in contained if isinstance(one, dict)] if isinstance(contained, list) else []
+            # The first of two with the same id counts.
+            within = {one["id"]: one for one in reversed(resources) if isinstance(one.get("id"), str)}
+            self._contained_in[id(self.resource)] = within
+        return within.get(key)
 
     def place_of(self, resource: Resource) -> str | None:
         """``Bundle.entry[3].resource``; None for a contained resource."""
