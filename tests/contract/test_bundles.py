@@ -101,6 +101,22 @@ async def test_an_invalid_bundle_is_kept_with_its_issues(bundles: Documents, bun
     assert await bundles.get(bundle.key, 1) == bundle.content
 
 
+async def test_the_issues_of_a_version_come_back_in_their_order(bundles: Documents, bundle: Bundle) -> None:
+    warning = replace(issue(), severity=Severity.WARNING, rule="shown-as-na", path="Bundle.entry[1]", found="मीरा")
+    await bundles.put(replace(bundle, valid=False, issues=(issue(), warning)))
+    await bundles.put(replace(bundle, version=2))
+    assert await bundles.issues(bundle.key, 1) == (replace(issue(), found="nothing ?"), warning)
+    assert await bundles.issues(bundle.key, 2) == ()
+    assert await bundles.issues(bundle.key, 3) is None
+    assert await bundles.issues(replace(bundle.key, hip_id=HipId("IN0000000000")), 1) is None
+
+
+async def test_a_version_that_is_put_again_has_its_new_issues_only(bundles: Documents, bundle: Bundle) -> None:
+    await bundles.put(replace(bundle, valid=False, issues=(issue(),) * 3))
+    await bundles.put(bundle)
+    assert await bundles.issues(bundle.key, 1) == ()
+
+
 async def test_almost_sixteen_mebibytes_fit_and_more_is_a_clear_refusal(bundles: Documents, bundle: Bundle) -> None:
     largest = b"x" * (16 * MIB - 64 * 1024)
     await bundles.put(replace(bundle, content=largest))
@@ -130,6 +146,8 @@ async def test_a_store_that_is_away_is_transient(bundle: Bundle) -> None:
             assert failure.value.__suppress_context__ or failure.value.__context__ is None
             with pytest.raises(StorageFailed):
                 await documents.get(bundle.key, 1)
+            with pytest.raises(StorageFailed):
+                await documents.issues(bundle.key, 1)
     finally:
         await mongo.close()
     memory.down = False

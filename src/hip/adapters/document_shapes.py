@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hip.domain.bundles import Bundle, BundleKey, Issue
+from hip.domain.bundles import Bundle, BundleKey, Issue, Severity
 from hip.domain.errors import InvalidValue
 from hip.domain.identifiers import AbhaAddress, HipId, PatientReference, RequestId
 from hip.domain.links import CareContext
@@ -99,6 +99,19 @@ class IssueShape(Shape):
             "fix": issue.fix,
         }
         return cls(**{name: text.encode("utf-8", "replace").decode() for name, text in texts.items()})
+
+    def issue(self) -> Issue:
+        """The finding in the domain's words."""
+        return Issue(
+            severity=Severity(self.severity),
+            rule=self.rule,
+            profile=self.profile,
+            path=self.path,
+            found=self.found,
+            expected=self.expected,
+            message=self.message,
+            fix=self.fix,
+        )
 
     @property
     def size(self) -> int:

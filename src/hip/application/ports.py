@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from hip.application.messages import GatewayCall, GatewayEvent
 from hip.application.storage import OutboxRow
-from hip.domain.bundles import Bundle, BundleKey, ValidationReport
+from hip.domain.bundles import Bundle, BundleKey, Issue, ValidationReport
 from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId, TransactionId
@@ -64,6 +64,7 @@ class Pusher(Protocol):
         """
 
 
+@runtime_checkable
 class Bundles(Protocol):
     """The document store: collection ``Amrit_Resource``. It alone holds bundle bytes."""
 
@@ -72,6 +73,9 @@ class Bundles(Protocol):
 
     async def get(self, key: BundleKey, version: int) -> bytes | None:
         """The exact bytes that were put, or None."""
+
+    async def issues(self, key: BundleKey, version: int) -> Sequence[Issue] | None:
+        """What the validator found, as it was put; None for a version that never was."""
 
 
 class Projections(Protocol):

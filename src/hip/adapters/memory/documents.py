@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from hip.adapters.document_shapes import BundleShape, GatewayResponseShape, LinkTokenShape, PatientContextsShape, Shape
-from hip.domain.bundles import Bundle, BundleKey
+from hip.domain.bundles import Bundle, BundleKey, Issue
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId
 from hip.domain.links import CareContext
@@ -32,6 +32,12 @@ class MemoryDocuments:
         self._answer()
         found = self._bundles.get(BundleShape.key(key, version))
         return None if found is None else found.resource_json.encode()
+
+    async def issues(self, key: BundleKey, version: int) -> tuple[Issue, ...] | None:
+        """``Bundles.issues``."""
+        self._answer()
+        found = self._bundles.get(BundleShape.key(key, version))
+        return None if found is None else tuple(shape.issue() for shape in found.issues)
 
     async def put_gateway_response(
         self, hip_id: HipId, request_id: RequestId, *, path: str, sealed_body: bytes | None, now: datetime

@@ -12,11 +12,17 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import DuplicateKeyError
 from pymongo.results import UpdateResult
 
-from hip.adapters.document_shapes import BundleShape, GatewayResponseShape, LinkTokenShape, PatientContextsShape
+from hip.adapters.document_shapes import (
+    BundleShape,
+    GatewayResponseShape,
+    IssueShape,
+    LinkTokenShape,
+    PatientContextsShape,
+)
 from hip.adapters.mongo.documents import DocumentTypes
 from hip.adapters.mongo.failures import translated
 from hip.adapters.mongo.names import SEED, CollectionNames
-from hip.domain.bundles import Bundle, BundleKey
+from hip.domain.bundles import Bundle, BundleKey, Issue
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId
 from hip.domain.links import CareContext
@@ -107,6 +113,17 @@ class MongoDocuments:
                 {"_id": BundleShape.key(key, version)}, {"ResourceJson": True}
             )
         return None if found is None else found["ResourceJson"].encode()
+
+    async def issues(self, key: BundleKey, version: int) -> tuple[Issue, ...] | None:
+        """``Bundles.issues``; the bundle itself stays in the server."""
+        await self.open()
+        with self._asking():
+            found = await self._types.bundles.get_pymongo_collection().find_one(
+                {"_id": BundleShape.key(key, version)}, {"issues": True}
+            )
+            if found is None:
+                return None
+            return tuple(IssueShape.model_validate(stored).issue() for stored in found.get("issues", ()))
 
     async def put_gateway_response(
         self, hip_id: HipId, request_id: RequestId, *, path: str, sealed_body: bytes | None, now: datetime
