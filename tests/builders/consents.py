@@ -43,13 +43,15 @@ def an_artefact(**changes: Any) -> ConsentArtefact:
 
 
 def a_consent(**changes: Any) -> Consent:
-    """That consent, granted."""
+    """That consent, granted, with the fingerprint of the artefact it is given."""
+    artefact: ConsentArtefact | None = changes.get("artefact", an_artefact())
     values: dict[str, Any] = {
         "hip_id": HIP,
         "consent_id": ConsentId("consent-1"),
         "status": ConsentStatus.GRANTED,
-        "artefact": an_artefact(),
+        "artefact": artefact,
         "artefact_hash": "ab" * 32,
+        "terms_hash": None if artefact is None else artefact.fingerprint,
         "signature_state": SignatureState.UNVERIFIED,
         "received_at": NOW,
         "updated_at": NOW,

@@ -1,5 +1,7 @@
 """Consent artefacts and what they permit (contract §2.9, rules.md §2)."""
 
+import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +98,28 @@ class ConsentArtefact:
     data_erase_at: datetime
     frequency: tuple[str, int, int] | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 in hex of everything above in one fixed spelling: stored with the consent, compared at each release.
+
+        Equal artefacts have equal fingerprints, and any change of any member changes it (REL-19).
+        """
+        spelt = [
+            self.consent_id,
+            self.hip_id,
+            self.hiu_id,
+            self.patient.text,
+            [[one.patient_reference, one.care_context_reference] for one in self.care_contexts],
+            sorted(self.hi_types),
+            self.unknown_hi_types,
+            self.purpose,
+            self.access_mode,
+            [self.date_range.start.isoformat(), self.date_range.end.isoformat()],
+            self.data_erase_at.isoformat(),
+            self.frequency,
+        ]
+        return hashlib.sha256(json.dumps(spelt, separators=(",", ":")).encode()).hexdigest()
+
     def permits_request(self, *, hip_id: HipId, asked: DateRange, now: datetime) -> tuple[Refusal, ...]:
         """Every rule a health-information request breaks; empty when it may be served (REL-03, 05, 08, 11, 13)."""
         refusals: list[Refusal] = []
@@ -147,8 +171,8 @@ class ConsentArtefact:
 class Consent:
     """A consent as stored: its artefact while it lives, a tombstone for ever after (RET-01).
 
-    ``artefact_hash`` is the SHA-256 in hex of the artefact as received; ``acknowledged_at`` when the gateway took our
-    on-notify (REL-20).
+    ``artefact_hash`` is the SHA-256 in hex of the artefact as received, ``terms_hash`` the fingerprint of the artefact
+    as stored; both outlive it. ``acknowledged_at`` is when the gateway took our on-notify (REL-20).
     """
 
     hip_id: HipId
@@ -160,6 +184,11 @@ class Consent:
     received_at: datetime
     updated_at: datetime
     acknowledged_at: datetime | None = None
+    terms_hash: str | None = None
+
+    def due(self, now: datetime) -> bool:
+        """True when the artefact's time is over though nobody told us: EXPIRED by our own clock (REL-04)."""
+        return not self.status.ended and self.artefact is not None and now >= self.artefact.data_erase_at
 
     def receive(
         self,
@@ -179,6 +208,7 @@ class Consent:
                 status=status,
                 artefact=artefact,
                 artefact_hash=artefact_hash,
+                terms_hash=artefact.fingerprint,
                 signature_state=signature_state,
                 updated_at=now,
             )

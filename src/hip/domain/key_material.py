@@ -28,13 +28,20 @@ class KeyMaterial:
     def require_usable(self, *, now: datetime) -> None:
         """REL-14 and REL-15 as far as the standard library can tell. Raises KeyMaterialRefused.
 
-        The algorithm must be ECDH, the curve Curve25519 (any case) and the expiry, which fails closed when absent,
-        after ``now``. The point and the nonce are checked by the sealer.
+        The point and the nonce are checked by the sealer.
         """
+        self.require_suite()
+        self.require_unexpired(now=now)
+
+    def require_suite(self) -> None:
+        """REL-14: the algorithm must be ECDH, the curve Curve25519 (any case). Raises KeyMaterialRefused."""
         if self.algorithm.strip().upper() != ALGORITHM:
             raise KeyMaterialRefused("keyMaterial.cryptoAlg: expected ECDH")
         if self.curve.strip().lower() != CURVE.lower():
             raise KeyMaterialRefused("keyMaterial.curve: expected Curve25519")
+
+    def require_unexpired(self, *, now: datetime) -> None:
+        """REL-15: the expiry, which fails closed when absent, must be after ``now``. Raises KeyMaterialRefused."""
         if self.expires_at is None:
             raise KeyMaterialRefused("keyMaterial.dhPublicKey.expiry: expected a date and time")
         if self.expires_at <= now:
