@@ -13,6 +13,7 @@ from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId
 from hip.domain.visits import VisitRecord
+from hip.entrypoints.cli.validation import validate
 from hip.entrypoints.settings import Settings, SettingsInvalid
 
 _USAGE = 2
@@ -23,6 +24,9 @@ app = typer.Typer(name="bundle", help="Compose, check and show FHIR document bun
 @app.callback()
 def bundle() -> None:
     """Compose, check and show FHIR document bundles."""
+
+
+app.command()(validate)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hip.entrypoints.cli import bridge, bundles, callbacks, demonstration, fidelius, services, transfers, visits
+from hip.entrypoints.cli import bridge, bundles, callbacks, demonstration, fidelius, ig, services, transfers, visits
 from hip.entrypoints.cli.stored import commands
 from hip.entrypoints.cli.terminal import say
 from hip.entrypoints.stored import BUNDLES, CONSENTS, EXCHANGES, LINKS
@@ -32,6 +32,7 @@ app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(commands(CONSENTS, help_text="Consents and their tombstones."), name="consents")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(bundles.app, name="bundle")
+app.add_typer(ig.app, name="ig")
 app.add_typer(bridge.app, name="bridge")
 app.add_typer(fidelius.app, name="fidelius")
 
