@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from itertools import count
 
 from tests.builders.visits import CLINIC, a_visit
@@ -11,6 +12,7 @@ from tests.builders.visits import CLINIC, a_visit
 from hip.adapters.fhir.composition.composer import FhirComposer
 from hip.adapters.key_vault.memory import MemoryKeyVault
 from hip.adapters.memory.documents import MemoryDocuments
+from hip.adapters.memory.otp import MemoryOtpSender
 from hip.adapters.memory.token_cache import MemoryTokenCache
 from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.sealing.sealer import CryptographySealer
@@ -20,6 +22,8 @@ from hip.application.consents import ReceiveConsent
 from hip.application.conversations import Conversations
 from hip.application.discovery import AnswerDiscovery
 from hip.application.intake import ReceiveVisit
+from hip.application.link_confirms import AnswerLinkConfirm
+from hip.application.link_inits import AnswerLinkInit, LinkingRules
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
 from hip.application.link_tokens import AcceptToken
 from hip.application.linking import LinkVisit
@@ -179,6 +183,18 @@ class House:
         self.accept_link_result = AcceptLinkResult(self.units, self.tokens, self.clock)
         self.accept_notify = AcceptNotify(self.units, self.clock)
         self.answer_discovery = AnswerDiscovery(self.units, talk, _exactly, self.clock)
+        self.otp_sender = MemoryOtpSender()
+        self.answer_link_init = AnswerLinkInit(
+            self.units,
+            talk,
+            self.otp_sender,
+            self.facilities,
+            self.clock,
+            self.ids,
+            lambda size: blake2b(next(numbers).to_bytes(8, "big"), digest_size=size).digest(),
+            LinkingRules(),
+        )
+        self.answer_link_confirm = AnswerLinkConfirm(self.units, talk, self.clock)
         self.receive_consent = ReceiveConsent(self.units, talk, self.clock)
         self.receive_request = ReceiveHealthInformationRequest(self.units, self.clock, self.waits)
         self.retry_transfer = RetryTransfer(self.units, self.clock, self.waits)

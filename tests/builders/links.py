@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.builders.moments import DAY, NOW
+from tests.builders.moments import DAY, MINUTE, NOW
 
 from hip.domain.discovery import DiscoveryRequest
 from hip.domain.hi_types import HiType
@@ -13,10 +13,13 @@ from hip.domain.identifiers import (
     HipId,
     LinkReference,
     PatientReference,
+    RequestId,
     TransactionId,
     VisitCode,
 )
+from hip.domain.link_attempts import AttemptState, LinkAttempt, OfferedContext
 from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
+from hip.domain.otp import HashedOtp
 
 HIP = HipId("IN0410000123")
 OTHER_HIP = HipId("IN0410000999")
@@ -74,3 +77,31 @@ def a_discovery(**changes: Any) -> DiscoveryRequest:
         "received_at": NOW,
     }
     return DiscoveryRequest(**(values | changes))
+
+
+OTP = "482913"
+HASHED = HashedOtp.of(OTP, salt=b"sixteen of salt!")
+
+
+def a_link_attempt(**changes: Any) -> LinkAttempt:
+    """Meera picked visit 88120, and its OTP 482913 is on her telephone for five minutes."""
+    values: dict[str, Any] = {
+        "hip_id": HIP,
+        "reference": LinkReference("attempt-1"),
+        "transaction_id": TransactionId("discovery-1"),
+        "request_id": RequestId("init-1"),
+        "abha_address": MEERA_ADDRESS,
+        "patient_reference": PatientReference("PAT-20417"),
+        "chosen": (
+            OfferedContext(reference=CareContextReference("88120"), hi_type=HiType.OP_CONSULTATION),
+            OfferedContext(reference=CareContextReference("88120"), hi_type=HiType.PRESCRIPTION),
+        ),
+        "number_key": "a-number",
+        "hint": "******3210",
+        "otp": HASHED,
+        "state": AttemptState.OTP_SENT,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "expires_at": NOW + 5 * MINUTE,
+    }
+    return LinkAttempt(**(values | changes))

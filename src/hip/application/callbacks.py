@@ -7,6 +7,8 @@ from datetime import datetime
 
 from hip.application.consents import ReceiveConsent
 from hip.application.discovery import AnswerDiscovery
+from hip.application.link_confirms import AnswerLinkConfirm
+from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
 from hip.application.link_tokens import AcceptToken
 from hip.application.messages import (
@@ -16,6 +18,8 @@ from hip.application.messages import (
     GatewayEvent,
     HealthInformationAsked,
     LinkAnswered,
+    LinkConfirmAsked,
+    LinkInitAsked,
     NotifyAnswered,
     TokenAnswered,
     Unrecognised,
@@ -113,6 +117,8 @@ class ProcessCallback:
     accept_link_result: AcceptLinkResult
     accept_notify: AcceptNotify
     answer_discovery: AnswerDiscovery
+    answer_link_init: AnswerLinkInit
+    answer_link_confirm: AnswerLinkConfirm
     receive_consent: ReceiveConsent
     receive_request: ReceiveHealthInformationRequest
     clock: Clock
@@ -147,6 +153,10 @@ class ProcessCallback:
                 await self.accept_notify(delivery, event)
             case DiscoveryAsked():
                 await self.answer_discovery(delivery, event)
+            case LinkInitAsked():
+                await self.answer_link_init(delivery, event)
+            case LinkConfirmAsked():
+                await self.answer_link_confirm(delivery, event)
             case ConsentNotified():
                 await self.receive_consent(delivery, event)
             case HealthInformationAsked():

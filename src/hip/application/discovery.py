@@ -25,6 +25,7 @@ from hip.domain.discovery import (
 )
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId
+from hip.domain.link_attempts import OfferedContext
 from hip.domain.links import MAX_CONTEXTS_PER_ENTRY
 
 CANDIDATES = 50
@@ -52,7 +53,7 @@ class AnswerDiscovery:
             error = GatewayError(code=refusal.code, message="Patient not found")
         if match is not None and not entries:
             error = GatewayError(code=PatientNotFound.code, message="No new care contexts available for linking")
-        await self._write_down(hip_id, query, match, found=len(entries))
+        await self._write_down(hip_id, query, match, entries)
         await self.conversations.hold(
             OnDiscover(
                 transaction_id=query.transaction_id,
@@ -92,7 +93,7 @@ class AnswerDiscovery:
         return match, tuple(entries)
 
     async def _write_down(
-        self, hip_id: HipId, query: DiscoveryQuery, match: DiscoveryMatch | None, *, found: int
+        self, hip_id: HipId, query: DiscoveryQuery, match: DiscoveryMatch | None, entries: tuple[PatientEntry, ...]
     ) -> None:
         now = self.clock()
         async with self.units() as uow:
@@ -103,6 +104,11 @@ class AnswerDiscovery:
                     abha_address=query.abha_address,
                     patient_reference=match.patient.reference if match else None,
                     received_at=now,
+                    offered=tuple(
+                        OfferedContext(reference=context.reference, hi_type=entry.hi_type)
+                        for entry in entries
+                        for context in entry.care_contexts
+                    ),
                 )
             )
             if new:
@@ -113,7 +119,7 @@ class AnswerDiscovery:
                         actor="gateway",
                         action="discovery",
                         subject=query.transaction_id,
-                        detail=(("matched", str(match is not None).lower()), ("entries", str(found))),
+                        detail=(("matched", str(match is not None).lower()), ("entries", str(len(entries)))),
                     )
                 )
                 await uow.commit()

@@ -18,10 +18,12 @@ from hip.domain.identifiers import (
     CareContextReference,
     ConsentId,
     HipId,
+    LinkReference,
     PatientReference,
     RequestId,
     TransactionId,
 )
+from hip.domain.link_attempts import AuthenticationType, ChosenContext
 from hip.domain.patients import Gender, IdentifierType
 from hip.domain.transfers import ContextStatus, HealthInformationRequest, TransferOutcome
 
@@ -140,6 +142,48 @@ class OnDiscover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtpChallenge:
+    """What on-init tells the app: our link reference, a masked number, and when (UTC) the OTP dies."""
+
+    reference: LinkReference
+    authentication: AuthenticationType
+    hint: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnInit:
+    """Contract §2.6: a challenge, or an error."""
+
+    transaction_id: TransactionId
+    answers: RequestId
+    challenge: OtpChallenge | None = None
+    error: GatewayError | None = None
+
+    flow = Flow.ON_INIT
+
+    @property
+    def business_key(self) -> str:
+        return f"{self.transaction_id}|{self.answers}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnConfirm:
+    """Contract §2.7: what was linked, or an error."""
+
+    reference: LinkReference
+    answers: RequestId
+    entries: tuple[PatientEntry, ...] = ()
+    error: GatewayError | None = None
+
+    flow = Flow.ON_CONFIRM
+
+    @property
+    def business_key(self) -> str:
+        return f"{self.reference}|{self.answers}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentOnNotify:
     """Contract §2.9; sent for every status."""
 
@@ -193,6 +237,8 @@ GatewayCall = (
     | ContextNotify
     | SmsNotify
     | OnDiscover
+    | OnInit
+    | OnConfirm
     | ConsentOnNotify
     | HealthInformationOnRequest
     | HealthInformationNotify
@@ -233,6 +279,23 @@ class DiscoveryAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkInitAsked:
+    """The patient picked care contexts of an earlier discovery."""
+
+    transaction_id: TransactionId
+    abha_address: AbhaAddress
+    chosen: tuple[ChosenContext, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkConfirmAsked:
+    """The patient typed ``otp``, as it was typed but for the zeros a number loses."""
+
+    reference: LinkReference
+    otp: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentNotified:
     """A consent notify of any status; the artefact is present for GRANTED only.
 
@@ -264,6 +327,8 @@ GatewayEvent = (
     | LinkAnswered
     | NotifyAnswered
     | DiscoveryAsked
+    | LinkInitAsked
+    | LinkConfirmAsked
     | ConsentNotified
     | HealthInformationAsked
     | Unrecognised

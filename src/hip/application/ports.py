@@ -53,6 +53,27 @@ class PushedPage:
     sealed: SealedPage = field(repr=False)
 
 
+class Entropy(Protocol):
+    def __call__(self, count: int) -> bytes:
+        """So many random bytes, fit for secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtpMessage:
+    """An OTP on its way to a telephone. ``phone`` is ten digits; ``text`` is what a person reads, OTP included."""
+
+    hip_id: HipId
+    facility_name: str
+    phone: str = field(repr=False)
+    otp: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+class OtpSender(Protocol):
+    async def send(self, message: OtpMessage) -> None:
+        """Hand it over once, never twice. Raises OtpNotSent; whoever waits is told, and may ask for another."""
+
+
 class Pusher(Protocol):
     def check(self, url: str) -> None:
         """Raises UnsafeUrl for an address that may never be called, as far as its text shows (PUSH-04)."""

@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from hip.domain.audit import AuditEntry
+from hip.application.patient_storage import LinkAttempts
+from hip.domain.audit import AuditEntry, AuditHead, AuditLink
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.callbacks import Callback, CallbackId
 from hip.domain.consents import Consent
@@ -257,6 +258,7 @@ class Discoveries(Protocol):
         """False when the transaction is already written down."""
 
     async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
+    async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
 
 
 class Consents(Protocol):
@@ -338,5 +340,7 @@ class UnitOfWork(Protocol):
 @runtime_checkable
 class Units(Protocol):
     """Opens units of work. Never open one inside another, never hold one across HTTP (style.md §5)."""
+    def link_attempts(self) -> LinkAttempts: ...
+    @property
 
     def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]: ...

@@ -7,6 +7,7 @@ from typing import Self
 
 from hip.domain.errors import DomainError
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference, TransactionId, phone_number
+from hip.domain.link_attempts import OfferedContext
 from hip.domain.patients import Gender, IdentifierType, Patient
 
 YEARS_APART = 5
@@ -96,13 +97,17 @@ class DiscoveryMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryRequest:
-    """A discovery as written down (table ``discovery_request``); ``patient_reference`` is None when nobody fitted."""
+    """A discovery as written down (table ``discovery_request``); ``patient_reference`` is None when nobody fitted.
+
+    ``offered`` is what the answer offered: link init may choose of it and of nothing else.
+    """
 
     hip_id: HipId
     transaction_id: TransactionId
     abha_address: AbhaAddress
     patient_reference: PatientReference | None
     received_at: datetime
+    offered: tuple[OfferedContext, ...] = ()
 
 
 def match_patient(query: DiscoveryQuery, candidates: Iterable[Patient], *, likeness: NameLikeness) -> DiscoveryMatch:

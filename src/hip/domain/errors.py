@@ -11,6 +11,7 @@
     │   ├── UnsafeUrl          a push address that must not be called
     │   ├── PushRefused        the requester answered a push with a final no
     │   ├── Unsealable         a sealed value does not open with our keys
+    │   ├── OtpNotSent         an OTP could not be handed over to the patient's telephone
     │   └── GatewayRefused     the gateway answered no: (code, call)
     └── Transient              worth another try later: storage, network, 5xx
         ├── StorageFailed      Postgres, Mongo, Redis or the queue did not answer
@@ -108,6 +109,12 @@ class PushRefused(DomainError):
 
 class Unsealable(DomainError):
     """A value at rest does not open: unknown key, changed bytes, or another record's (DATA-01)."""
+
+
+class OtpNotSent(DomainError):
+    """OTP-01: no provider is set, or it did not take the message."""
+
+    code = "ABDM-1004"
 
 
 class GatewayRefused(DomainError):

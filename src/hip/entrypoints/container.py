@@ -5,6 +5,7 @@ constructs synchronously and connects late; ``opened`` does what is async, ``run
 """
 
 import random
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -30,6 +31,8 @@ from hip.application.consents import ReceiveConsent
 from hip.application.conversations import Conversations
 from hip.application.discovery import AnswerDiscovery
 from hip.application.intake import ReceiveVisit
+from hip.application.link_confirms import AnswerLinkConfirm
+from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
 from hip.application.link_tokens import AcceptToken
 from hip.application.linking import LinkVisit
@@ -57,9 +60,11 @@ class Adapters(DeclarativeContainer):
     clock = Object(system_clock)
     ids = Object(uuid4_ids)
     jitter = Object(random.random)
+    entropy = Object(secrets.token_bytes)
     likeness = Object(name_likeness)
     facilities = Singleton(wiring.facilities, settings)
     waits = Singleton(wiring.waits, settings)
+    linking_rules = Singleton(wiring.linking_rules, settings)
     records = Singleton(JsonVisitRecords)
     reader = Singleton(V3CallbackReader)
     composer = Singleton(FhirComposer)
@@ -70,6 +75,7 @@ class Adapters(DeclarativeContainer):
     sessions = Singleton(wiring.session_cache, settings, vault)
     gateway = Singleton(wiring.gateway, http, settings, clock, ids, sessions)
     pusher = Singleton(wiring.pusher, settings, transport)
+    otp_sender = Singleton(wiring.otp_sender, settings, transport)
     callback_auth = Singleton(wiring.callback_auth, settings, gateway, clock)
 
 
@@ -121,6 +127,18 @@ class UseCases(DeclarativeContainer):
     accept_link_result = Singleton(AcceptLinkResult, _a.units, _a.tokens, _a.clock)
     accept_notify = Singleton(AcceptNotify, _a.units, _a.clock)
     answer_discovery = Singleton(AnswerDiscovery, _a.units, conversations, _a.likeness, _a.clock)
+    answer_link_init = Singleton(
+        AnswerLinkInit,
+        _a.units,
+        conversations,
+        _a.otp_sender,
+        _a.facilities,
+        _a.clock,
+        _a.ids,
+        _a.entropy,
+        _a.linking_rules,
+    )
+    answer_link_confirm = Singleton(AnswerLinkConfirm, _a.units, conversations, _a.clock)
     receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock)
     receive_request = Singleton(ReceiveHealthInformationRequest, _a.units, _a.clock, _a.waits)
     notify_transfer = Singleton(NotifyTransfer, _a.units, conversations, _a.clock)
@@ -150,6 +168,8 @@ class UseCases(DeclarativeContainer):
         accept_link_result,
         accept_notify,
         answer_discovery,
+        answer_link_init,
+        answer_link_confirm,
         receive_consent,
         receive_request,
         _a.clock,
@@ -199,6 +219,7 @@ async def opened(adapters: AnyAdapters) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(adapters.http().aclose)
         stack.push_async_callback(adapters.pusher().aclose)
+        stack.push_async_callback(adapters.otp_sender().aclose)
         stack.push_async_callback(adapters.sessions().close)
         stack.push_async_callback(adapters.database().close)
         for close in adapters.closers():

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from hip.adapters.otp_sender import DEFAULT_BODY
 from hip.domain import identifiers
 from hip.domain.errors import DomainError, InvalidValue
 from hip.domain.facilities import Facility
@@ -89,6 +90,11 @@ class Settings(BaseSettings):
     key_file: Path = Path("var/hip.keys")
     wait_scale: float = Field(default=1.0, gt=0, le=10)
     gateway_timeout: float = Field(default=20.0, gt=0, le=120)
+    link_authentication: Literal["DIRECT", "MEDIATED"] = "DIRECT"
+    otp_url: str = ""
+    otp_headers: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
+    otp_body: Annotated[dict[str, Any], NoDecode] = Field(default_factory=lambda: dict(DEFAULT_BODY))
+    otp_per_hour: int = Field(default=5, ge=1, le=20)
     push_entries_per_page: int = Field(default=1, ge=1, le=1)
     push_first_page: Literal[0, 1] = 1
     push_parallel: int = Field(default=4, ge=1, le=16)
@@ -96,7 +102,7 @@ class Settings(BaseSettings):
     push_link_above: Literal["off"] = "off"
     push_timeout: float = Field(default=30.0, gt=0, le=300)
 
-    @field_validator("facilities", "api_keys", mode="before")
+    @field_validator("facilities", "api_keys", "otp_headers", "otp_body", mode="before")
     @classmethod
     def _json_or_file(cls, value: object) -> object:
         """``@file`` reads the JSON from there."""
@@ -111,7 +117,7 @@ class Settings(BaseSettings):
         try:
             return json.loads(text)
         except ValueError as fault:
-            raise ValueError(f"expected a JSON array: {fault}") from None
+            raise ValueError(f"expected JSON: {fault}") from None
 
     @field_validator("bind")
     @classmethod
@@ -121,7 +127,7 @@ class Settings(BaseSettings):
             raise ValueError("expected HOST:PORT, for example 127.0.0.1:8080")
         return value
 
-    @field_validator("gateway_url", "public_url")
+    @field_validator("gateway_url", "public_url", "otp_url")
     @classmethod
     def _without_slash(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
@@ -140,6 +146,7 @@ class Settings(BaseSettings):
             "HIP_API_KEYS: required in production": self.api_keys is None,
             "HIP_GATEWAY_URL: expected the production gateway over https": not self.gateway_url.startswith("https://")
             or self.gateway_url == _SANDBOX_GATEWAY,
+            "HIP_OTP_URL: expected https in production": self.otp_url.startswith("http:"),
             "HIP_CM_ID: expected abdm in production": self.consent_manager != "abdm",
         }
         faults = [text for text, broken in forbidden.items() if broken]

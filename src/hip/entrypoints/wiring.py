@@ -16,6 +16,7 @@ from hip.adapters.key_vault.memory import MemoryKeyVault
 from hip.adapters.memory.session_cache import MemorySessionCache
 from hip.adapters.mongo.database import MongoDocuments
 from hip.adapters.mongo.names import AMRIT, SEED
+from hip.adapters.otp_sender import HttpOtpSender, NoOtpSender, OtpSettings
 from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.units import PostgresDatabase
 from hip.adapters.push.addresses import AddressRules
@@ -23,8 +24,10 @@ from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.rq_jobs import RqJobQueue
 from hip.adapters.session_cache import RedisSessionCache
 from hip.adapters.token_cache import RedisTokenCache
+from hip.application.link_inits import LinkingRules
 from hip.application.ports import Clock, Facilities, Ids, KeyVault, SessionCache, VisitRecords
 from hip.application.waits import Waits
+from hip.domain.link_attempts import AuthenticationType
 from hip.entrypoints.facilities import ConfiguredFacilities
 from hip.entrypoints.settings import Settings
 
@@ -87,6 +90,26 @@ def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> Ht
             ),
             first_page=settings.push_first_page,
             timeout=timedelta(seconds=settings.push_timeout),
+        ),
+        transport=transport,
+    )
+
+
+def linking_rules(settings: Settings) -> LinkingRules:
+    return LinkingRules(
+        authentication=AuthenticationType(settings.link_authentication), otps_per_hour=settings.otp_per_hour
+    )
+
+
+def otp_sender(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> HttpOtpSender | NoOtpSender:
+    """Without HIP_OTP_URL no OTP can leave, and every patient who wants to link is told so."""
+    if not settings.otp_url:
+        return NoOtpSender()
+    return HttpOtpSender(
+        OtpSettings(
+            url=settings.otp_url,
+            headers={name: value.get_secret_value() for name, value in settings.otp_headers.items()},
+            body=settings.otp_body,
         ),
         transport=transport,
     )

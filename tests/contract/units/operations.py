@@ -5,7 +5,15 @@ from typing import Any
 
 from tests.builders.consents import a_consent
 from tests.builders.conversations import a_callback, an_audit_entry, an_exchange
-from tests.builders.links import HIP, MEERA_ADDRESS, a_care_context, a_discovery, a_link_request, a_link_token
+from tests.builders.links import (
+    HIP,
+    MEERA_ADDRESS,
+    a_care_context,
+    a_discovery,
+    a_link_attempt,
+    a_link_request,
+    a_link_token,
+)
 from tests.builders.moments import NOW, SECOND
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored_visit, a_trigger
 from tests.builders.transfers import a_page, a_transfer
@@ -93,6 +101,11 @@ OPERATIONS: dict[str, Operation] = {
     "transfers.add": lambda uow: uow.transfers.add(a_transfer()),
     "transfers.lock": lambda uow: uow.transfers.lock(HIP, _TRANSACTION),
     "transfers.get": lambda uow: uow.transfers.get(HIP, _TRANSACTION),
+    "discoveries.lock": lambda uow: uow.discoveries.lock(HIP, _TRANSACTION),
+    "link_attempts.save": lambda uow: uow.link_attempts.save(a_link_attempt()),
+    "link_attempts.lock": lambda uow: uow.link_attempts.lock(HIP, LinkReference("l")),
+    "link_attempts.lock_latest": lambda uow: uow.link_attempts.lock_latest(HIP, _TRANSACTION),
+    "link_attempts.otps_since": lambda uow: uow.link_attempts.otps_since(HIP, "number", NOW),
     "transfers.save": lambda uow: uow.transfers.save(a_transfer()),
     "transfers.open_of_consent": lambda uow: uow.transfers.open_of_consent(HIP, _CONSENT),
     "transfers.list": lambda uow: uow.transfers.list(_ALL),

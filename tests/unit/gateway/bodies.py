@@ -14,6 +14,8 @@ LINK_PATH = "/api/v3/link/on_carecontext"
 CONTEXT_PATH = "/api/v3/links/context/on-notify"
 SMS_PATH = "/api/v3/patients/sms/on-notify"
 DISCOVER_PATH = "/api/v3/hip/patient/care-context/discover"
+INIT_PATH = "/api/v3/hip/link/care-context/init"
+CONFIRM_PATH = "/api/v3/hip/link/care-context/confirm"
 CONSENT_PATH = "/api/v3/consent/request/hip/notify"
 REQUEST_PATH = "/api/v3/hip/health-information/request"
 
@@ -57,6 +59,27 @@ DISCOVER: dict[str, Any] = {
         ],
         "unverifiedIdentifiers": [{"type": "MR", "value": "PAT-20417"}],
     },
+}
+INIT: dict[str, Any] = {
+    "transactionId": TRANSACTION_ID,
+    "abhaAddress": "meera.k01@sbx",
+    "patient": [
+        {
+            "referenceNumber": "PAT-20417",
+            "careContexts": [{"referenceNumber": "adm-5512"}],
+            "hiType": "DischargeSummary",
+            "count": 1,
+        }
+    ],
+}
+INIT_ERROR: dict[str, Any] = {
+    "transactionId": TRANSACTION_ID,
+    "error": {"code": "ABDM-1056", "message": "This care contexts has been already linked"},
+}
+CONFIRM: dict[str, Any] = {
+    "requestId": None,
+    "timestamp": None,
+    "confirmation": {"token": "482913", "linkRefNumber": "0a9a2b61-2b1d-4a8e-9c5f-7d1e0c8b6a45"},
 }
 GRANTED: dict[str, Any] = {
     "notification": {
@@ -112,6 +135,9 @@ EVERY: list[tuple[str, dict[str, Any]]] = [
     (CONTEXT_PATH, CONTEXT),
     (SMS_PATH, SMS),
     (DISCOVER_PATH, DISCOVER),
+    (INIT_PATH, INIT),
+    (INIT_PATH, INIT_ERROR),
+    (CONFIRM_PATH, CONFIRM),
     (CONSENT_PATH, GRANTED),
     (CONSENT_PATH, REVOKED),
     (REQUEST_PATH, REQUEST),

@@ -15,7 +15,10 @@ from hip.application.messages import (
     HealthInformationOnRequest,
     LinkCareContexts,
     LinkedContext,
+    OnConfirm,
     OnDiscover,
+    OnInit,
+    OtpChallenge,
     PatientEntry,
     SmsNotify,
 )
@@ -26,10 +29,12 @@ from hip.domain.identifiers import (
     CareContextReference,
     ConsentId,
     HipId,
+    LinkReference,
     PatientReference,
     RequestId,
     TransactionId,
 )
+from hip.domain.link_attempts import AuthenticationType
 from hip.domain.patients import Gender, IdentifierType
 from hip.domain.transfers import ContextStatus, HiStatus, TransferOutcome
 
@@ -106,6 +111,24 @@ ON_DISCOVER = OnDiscover(
     matched_by=(IdentifierType.MOBILE, IdentifierType.MR),
 )
 ON_DISCOVER_ERROR = OnDiscover(transaction_id=TRANSACTION, answers=INBOUND, error=REFUSAL)
+LINK_REFERENCE = LinkReference("0a9a2b61-2b1d-4a8e-9c5f-7d1e0c8b6a45")
+ON_INIT = OnInit(
+    transaction_id=TRANSACTION,
+    answers=INBOUND,
+    challenge=OtpChallenge(
+        reference=LINK_REFERENCE,
+        authentication=AuthenticationType.DIRECT,
+        hint="******3210",
+        expires_at=datetime(2026, 3, 14, 6, 40, tzinfo=UTC),
+    ),
+)
+ON_INIT_ERROR = OnInit(transaction_id=TRANSACTION, answers=INBOUND, error=REFUSAL)
+ON_CONFIRM = OnConfirm(
+    reference=LINK_REFERENCE, answers=INBOUND, entries=(entry(HiType.DISCHARGE_SUMMARY), entry(contexts=2))
+)
+ON_CONFIRM_ERROR = OnConfirm(
+    reference=LINK_REFERENCE, answers=INBOUND, error=GatewayError(code="ABDM-1035", message="Invalid OTP")
+)
 CONSENT_ON_NOTIFY = ConsentOnNotify(consent_id=CONSENT, answers=INBOUND)
 CONSENT_ON_NOTIFY_ERROR = ConsentOnNotify(
     consent_id=CONSENT, answers=INBOUND, error=GatewayError(code="ABDM-1035", message="The consent names another HIP")
@@ -140,6 +163,10 @@ EVERY_CALL: tuple[GatewayCall, ...] = (
     SMS_NOTIFY,
     ON_DISCOVER,
     ON_DISCOVER_ERROR,
+    ON_INIT,
+    ON_INIT_ERROR,
+    ON_CONFIRM,
+    ON_CONFIRM_ERROR,
     CONSENT_ON_NOTIFY,
     CONSENT_ON_NOTIFY_ERROR,
     ON_REQUEST,

@@ -103,6 +103,36 @@ SCHEMAS: dict[Flow, Schema] = {
             closed({"transactionId": UUID, "error": ERROR, "response": RESPONSE}),
         ]
     },
+    Flow.ON_INIT: {
+        "oneOf": [
+            closed(
+                {
+                    "transactionId": UUID,
+                    "link": closed(
+                        {
+                            "referenceNumber": UUID,
+                            "authenticationType": {"enum": ["DIRECT", "MEDIATED"]},
+                            "meta": closed(
+                                {
+                                    "communicationMedium": {"enum": ["MOBILE", "EMAIL"]},
+                                    "communicationHint": {"type": "string", "pattern": r"^\*{6}\d{4}$"},
+                                    "communicationExpiry": MOMENT,
+                                }
+                            ),
+                        }
+                    ),
+                    "response": RESPONSE,
+                }
+            ),
+            closed({"transactionId": UUID, "error": ERROR, "response": RESPONSE}),
+        ]
+    },
+    Flow.ON_CONFIRM: {
+        "oneOf": [
+            closed({"patient": ENTRIES, "response": RESPONSE}),
+            closed({"error": ERROR, "response": RESPONSE}),
+        ]
+    },
     Flow.CONSENT_ON_NOTIFY: {
         "oneOf": [
             closed({"acknowledgement": closed({"status": {"const": "OK"}, "consentId": UUID}), "response": RESPONSE}),

@@ -95,6 +95,8 @@ PATHS = {
     Flow.CONTEXT_NOTIFY: "/hip/v3/link/context/notify",
     Flow.SMS_NOTIFY: "/hip/v3/link/patient/links/sms/notify2",
     Flow.ON_DISCOVER: "/user-initiated-linking/v3/patient/care-context/on-discover",
+    Flow.ON_INIT: "/user-initiated-linking/v3/link/care-context/on-init",
+    Flow.ON_CONFIRM: "/user-initiated-linking/v3/link/care-context/on-confirm",
     Flow.CONSENT_ON_NOTIFY: "/consent/v3/request/hip/on-notify",
     Flow.HEALTH_INFORMATION_ON_REQUEST: "/data-flow/v3/health-information/hip/on-request",
     Flow.HEALTH_INFORMATION_NOTIFY: "/data-flow/v3/health-information/notify",

@@ -5,7 +5,7 @@ a status that says failure beside a missing ``error``.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from hip.adapters.gateway.artefacts import read_artefact, read_date_range
 from hip.adapters.gateway.errors import CATCH_ALL, clean_code, clean_text
@@ -19,6 +19,8 @@ from hip.application.messages import (
     GatewayEvent,
     HealthInformationAsked,
     LinkAnswered,
+    LinkConfirmAsked,
+    LinkInitAsked,
     NotifyAnswered,
     TokenAnswered,
     Unrecognised,
@@ -26,8 +28,20 @@ from hip.application.messages import (
 from hip.domain.consents import ConsentStatus
 from hip.domain.discovery import DiscoveryQuery, PatientIdentifiers
 from hip.domain.errors import InvalidValue
-from hip.domain.identifiers import AbhaAddress, ConsentId, RequestId, TransactionId, opaque
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import (
+    AbhaAddress,
+    CareContextReference,
+    ConsentId,
+    LinkReference,
+    PatientReference,
+    RequestId,
+    TransactionId,
+    opaque,
+)
 from hip.domain.key_material import PARAMETERS, KeyMaterial
+from hip.domain.link_attempts import ChosenContext
+from hip.domain.otp import LENGTH as OTP_LENGTH
 from hip.domain.patients import Gender
 from hip.domain.transfers import HealthInformationRequest
 
@@ -106,6 +120,41 @@ def _identifiers(identifiers: Member) -> PatientIdentifiers:
         for identifier in identifiers.items()
     )
     return PatientIdentifiers.read((kind, value) for kind, value in pairs if kind is not None and value is not None)
+
+
+def _link_init(body: Member) -> LinkInitAsked | Unrecognised:
+    patients = body.member("patient")
+    if not patients.present and _error(body) is not None:
+        # The gateway tells of an init that it refused itself: there is nothing to answer (contract §2.6).
+        return Unrecognised()
+    address = body.member("abhaAddress")
+    return LinkInitAsked(
+        transaction_id=TransactionId(_id(body.member("transactionId"))),
+        abha_address=AbhaAddress.parse(address.text("an ABHA address"), field=address.path),
+        chosen=tuple(choice for entry in patients.items() for choice in _choices(entry)),
+    )
+
+
+def _choices(entry: Member) -> Iterator[ChosenContext]:
+    patient = PatientReference(entry.member("referenceNumber").text("a patient reference"))
+    stated = entry.member("hiType", "hiTypes").items()
+    hi_types: list[HiType | None] = [HiType.parse(one.text("an HI type"), field=one.path) for one in stated] or [None]
+    for context in entry.member("careContexts").items():
+        reference = CareContextReference(context.member("referenceNumber").text("a care context reference"))
+        for hi_type in hi_types:
+            yield ChosenContext(patient_reference=patient, reference=reference, hi_type=hi_type)
+
+
+def _link_confirm(body: Member) -> LinkConfirmAsked:
+    confirmation = body.member("confirmation")
+    token = confirmation.member("token")
+    raw = int(token.raw) if isinstance(token.raw, float) and token.raw.is_integer() else token.raw
+    # A number loses its leading zeros on the way (contract §2.7).
+    is_number = isinstance(raw, int) and not isinstance(raw, bool)
+    return LinkConfirmAsked(
+        reference=LinkReference(_id(confirmation.member("linkRefNumber"))),
+        otp=str(raw).zfill(OTP_LENGTH) if is_number and abs(raw) < 10**9 else token.text("the OTP", longest=64),
+    )
 
 
 def _consent(body: Member) -> ConsentNotified:
@@ -199,6 +248,8 @@ _READERS: Mapping[Inbound, Callable[[Member], GatewayEvent]] = {
     Inbound.LINK: _link,
     Inbound.NOTIFY: _notify,
     Inbound.DISCOVER: _discover,
+    Inbound.LINK_INIT: _link_init,
+    Inbound.LINK_CONFIRM: _link_confirm,
     Inbound.CONSENT: _consent,
     Inbound.HEALTH_INFORMATION: _health_information,
 }

@@ -34,6 +34,8 @@ class Inbound(Enum):
     LINK = auto()
     NOTIFY = auto()
     DISCOVER = auto()
+    LINK_INIT = auto()
+    LINK_CONFIRM = auto()
     CONSENT = auto()
     HEALTH_INFORMATION = auto()
 
@@ -47,6 +49,8 @@ _LISTENING: Mapping[str, Inbound] = {
     "patients/sms/on-notify": Inbound.NOTIFY,
     "links/sms/on-notify": Inbound.NOTIFY,
     "hip/patient/care-context/discover": Inbound.DISCOVER,
+    "hip/link/care-context/init": Inbound.LINK_INIT,
+    "hip/link/care-context/confirm": Inbound.LINK_CONFIRM,
     "consent/request/hip/notify": Inbound.CONSENT,
     "hip/health-information/request": Inbound.HEALTH_INFORMATION,
 }

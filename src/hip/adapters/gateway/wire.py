@@ -15,7 +15,9 @@ from hip.application.messages import (
     HealthInformationNotify,
     HealthInformationOnRequest,
     LinkCareContexts,
+    OnConfirm,
     OnDiscover,
+    OnInit,
     PatientEntry,
     SmsNotify,
 )
@@ -49,6 +51,10 @@ def _content(call: GatewayCall, hip_id: HipId) -> Mapping[str, Any]:
             return {"notification": {"phoneNo": call.phone, "hip": hip}}
         case OnDiscover():
             return _on_discover(call)
+        case OnInit():
+            return _on_init(call)
+        case OnConfirm():
+            return _on_confirm(call)
         case ConsentOnNotify():
             return _consent_on_notify(call)
         case HealthInformationOnRequest():
@@ -99,6 +105,32 @@ def _on_discover(call: OnDiscover) -> dict[str, Any]:
         "matchedBy": [kind.value for kind in call.matched_by if kind in _MATCHED_BY],
         "response": _answering(call.answers),
     }
+
+
+def _on_init(call: OnInit) -> dict[str, Any]:
+    if call.error is not None or call.challenge is None:
+        error = call.error or GatewayError(code="ABDM-9999", message="internal error")
+        return {"transactionId": call.transaction_id, "error": _error(error), "response": _answering(call.answers)}
+    return {
+        "transactionId": call.transaction_id,
+        "link": {
+            "referenceNumber": call.challenge.reference,
+            "authenticationType": call.challenge.authentication.value,
+            "meta": {
+                "communicationMedium": "MOBILE",
+                "communicationHint": call.challenge.hint,
+                "communicationExpiry": timestamp(call.challenge.expires_at),
+            },
+        },
+        "response": _answering(call.answers),
+    }
+
+
+def _on_confirm(call: OnConfirm) -> dict[str, Any]:
+    # No transactionId here (contract §2.7).
+    if call.error is not None:
+        return {"error": _error(call.error), "response": _answering(call.answers)}
+    return {"patient": _entries(call.entries), "response": _answering(call.answers)}
 
 
 def _consent_on_notify(call: ConsentOnNotify) -> dict[str, Any]:

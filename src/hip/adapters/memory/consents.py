@@ -30,6 +30,9 @@ class MemoryDiscoveries:
         await self._session.step()
         return self._rows.get((hip_id, transaction_id))
 
+    async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
+        return await self.get(hip_id, transaction_id)
+
 
 class MemoryConsents:
     def __init__(self, session: Session, rows: ConsentTable) -> None:

@@ -9,6 +9,7 @@ from hip.adapters.memory.audit import AuditTable, MemoryAudit
 from hip.adapters.memory.callbacks import CallbackTable, MemoryCallbacks
 from hip.adapters.memory.consents import ConsentTable, DiscoveryTable, MemoryConsents, MemoryDiscoveries
 from hip.adapters.memory.exchanges import ExchangeTable, MemoryExchanges
+from hip.adapters.memory.link_attempts import LinkAttemptTable, MemoryLinkAttempts
 from hip.adapters.memory.links import (
     CareContextTable,
     LinkRequestTable,
@@ -50,6 +51,7 @@ class _Tables:
         self.triggers = TriggerTable()
         self.bundles = BundleTable()
         self.discoveries = DiscoveryTable()
+        self.link_attempts = LinkAttemptTable()
         self.consents = ConsentTable()
         self.transfers = TransferTable()
         self.pages = PageTable()
@@ -68,6 +70,7 @@ class _Tables:
             self.triggers,
             self.bundles,
             self.discoveries,
+            self.link_attempts,
             self.consents,
             self.transfers,
             self.pages,
@@ -93,6 +96,7 @@ class MemoryUnit:
         self.bundles = MemoryBundleRecords(session, tables.bundles)
         self.discoveries = MemoryDiscoveries(session, tables.discoveries)
         self.consents = MemoryConsents(session, tables.consents)
+        self.link_attempts = MemoryLinkAttempts(session, tables.link_attempts)
         self.transfers = MemoryTransfers(session, tables.transfers, tables.pages)
         self.audit = MemoryAudit(session, tables.audit)
         self.committed = False

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import RowMapping, Select, select
 from sqlalchemy.dialects.postgresql import insert
 
+from hip.adapters.postgres.link_attempts import offered, offered_row
 from hip.adapters.postgres.statements import Statements, listed, upsert
 from hip.adapters.postgres.tables.linking import discovery_request
 from hip.adapters.postgres.tables.release import consents
@@ -24,6 +25,7 @@ def _discovery_row(request: DiscoveryRequest) -> dict[str, Any]:
         "consent_manager_user_id": str(request.abha_address),
         "patient_reference_number": request.patient_reference,
         "timestamp": request.received_at,
+        "offered": offered_row(request.offered),
     }
 
 
@@ -35,6 +37,7 @@ def _discovery(row: RowMapping) -> DiscoveryRequest:
         abha_address=AbhaAddress(row["consent_manager_user_id"]),
         patient_reference=None if reference is None else PatientReference(reference),
         received_at=row["timestamp"],
+        offered=offered(row["offered"]),
     )
 
 
@@ -47,12 +50,20 @@ class PostgresDiscoveries:
         return await self._statements.count(statement) == 1
 
     async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
-        row = await self._statements.first(
-            select(discovery_request).where(
-                discovery_request.c.hip_id == hip_id, discovery_request.c.transaction_id == transaction_id
-            )
-        )
+        return await self._one(_by_transaction(hip_id, transaction_id))
+
+    async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
+        return await self._one(_by_transaction(hip_id, transaction_id).with_for_update())
+
+    async def _one(self, statement: Select[Any]) -> DiscoveryRequest | None:
+        row = await self._statements.first(statement)
         return None if row is None else _discovery(row)
+
+
+def _by_transaction(hip_id: HipId, transaction_id: TransactionId) -> Select[Any]:
+    return select(discovery_request).where(
+        discovery_request.c.hip_id == hip_id, discovery_request.c.transaction_id == transaction_id
+    )
 
 
 class PostgresConsents:

@@ -1,6 +1,5 @@
 """Exchanges and their attempts in Postgres."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from hip.adapters.postgres.statements import Statements, listed, upsert
+from hip.adapters.postgres.statements import Statements, listed, lock_number, upsert
 from hip.adapters.postgres.tables.conversations import attempts, exchanges
 from hip.application.storage import Listing
 from hip.domain.errors import Conflict
@@ -119,7 +118,7 @@ class PostgresExchanges:
 
     async def lock_latest(self, hip_id: HipId, flow: Flow, business_key: str) -> Exchange | None:
         # A row that is not there yet cannot be locked, so the question itself is.
-        await self._statements.run(select(func.pg_advisory_xact_lock(_lock_number(hip_id, flow, business_key))))
+        await self._statements.run(select(func.pg_advisory_xact_lock(lock_number(hip_id, flow.value, business_key))))
         statement = (
             _about(hip_id, flow, business_key)
             .order_by(exchanges.c.opened_at.desc(), exchanges.c.sequence.desc())
@@ -176,9 +175,3 @@ def _about(hip_id: HipId, flow: Flow, business_key: str) -> Select[Any]:
     return select(exchanges).where(
         exchanges.c.hip_id == hip_id, exchanges.c.flow == flow.value, exchanges.c.business_key == business_key
     )
-
-
-def _lock_number(hip_id: HipId, flow: Flow, business_key: str) -> int:
-    """The same in every process and release: a signed 64-bit hash. A collision only makes two callers wait."""
-    digest = hashlib.blake2b(f"{hip_id}\0{flow.value}\0{business_key}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

@@ -18,13 +18,13 @@ from sqlalchemy.pool import NullPool
 from hip.adapters.postgres.dsn import engine_url
 from hip.adapters.postgres.failures import translated
 from hip.adapters.postgres.names import Names
-from hip.adapters.postgres.tables import audit, clinical, conversations, linking, release
+from hip.adapters.postgres.tables import audit, clinical, conversations, linking, patient_side, release
 from hip.adapters.postgres.tables.columns import METADATA
 
 # Alembic keeps the migration under way in module globals, so a process runs one at a time.
 _ONE_AT_A_TIME = threading.Lock()
 MIGRATIONS = Path(__file__).parent / "migrations"
-TABLE_MODULES = (audit, clinical, conversations, linking, release)
+TABLE_MODULES = (audit, clinical, conversations, linking, patient_side, release)
 
 
 def upgrade(dsn: str, *, names: Names = Names(), revision: str = "head") -> None:  # noqa: B008 - frozen

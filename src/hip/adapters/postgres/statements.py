@@ -1,5 +1,6 @@
 """What the collections of one unit run their statements through."""
 
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,6 +88,15 @@ def upsert(table: Table, row: dict[str, Any], *, keeping: Sequence[str] = ()) ->
         index_elements=list(table.primary_key.columns),
         set_={name: statement.excluded[name] for name in row if name not in fixed},
     )
+
+
+def lock_number(*parts: str) -> int:
+    """What ``pg_advisory_xact_lock`` takes for a thing: the same in every process and release, a signed 64-bit hash.
+
+    A collision only makes two callers wait.
+    """
+    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def listed(statement: Select[Any], table: Table, listing: Listing, *, at: str) -> Select[Any]:

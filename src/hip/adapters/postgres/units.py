@@ -18,6 +18,7 @@ from hip.adapters.postgres.consents import PostgresConsents, PostgresDiscoveries
 from hip.adapters.postgres.dsn import engine_url
 from hip.adapters.postgres.exchanges import PostgresExchanges
 from hip.adapters.postgres.failures import translated
+from hip.adapters.postgres.link_attempts import PostgresLinkAttempts
 from hip.adapters.postgres.links import PostgresCareContexts, PostgresLinkRequests, PostgresLinkTokens
 from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.outbox import PostgresOutbox
@@ -48,6 +49,7 @@ class PostgresUnit:
         self.triggers = PostgresTriggers(statements, database.triggers)
         self.bundles = PostgresBundleRecords(statements)
         self.discoveries = PostgresDiscoveries(statements)
+        self.link_attempts = PostgresLinkAttempts(statements, vault)
         self.consents = PostgresConsents(statements, vault)
         self.transfers = PostgresTransfers(statements, vault)
         self.audit = PostgresAudit(statements)

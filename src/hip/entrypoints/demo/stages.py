@@ -85,7 +85,13 @@ async def _set_bridge(settings: Settings, url: str, transport: httpx.AsyncBaseTr
 async def memory_stage(*, wait_scale: float) -> AsyncGenerator[Stage]:
     """Our application and the three simulators in this process, joined by an ASGI transport."""
     routes = RoutingTransport()
-    settings = settings_of({**_settings("http://gateway.sandbox", wait_scale), "HIP_STORAGE": "memory"})
+    settings = settings_of(
+        {
+            **_settings("http://gateway.sandbox", wait_scale),
+            "HIP_STORAGE": "memory",
+            "HIP_OTP_URL": "http://phr.sandbox/sandbox/sms",
+        }
+    )
     ours = create_app(settings, adapters=adapters_for(settings, transport=routes))
     gateway = create_gateway(
         GatewayConfig(register=Register(clients=(_CLIENT,)), wait_scale=wait_scale), routes.clients
@@ -154,10 +160,12 @@ def _processes(folder: Path, wait_scale: float, report: Report) -> Iterator[tupl
         far = ("--gateway", addresses["gateway"])
         hiu = group.start("hiu", "hiu", "--wait-scale", scale, *far, module=_SANDBOX, environment={})
         patient_app = group.start("patient-app", "patient-app", *far, module=_SANDBOX, environment={})
+        addresses["patient app"] = patient_app.address()
+        environment["HIP_OTP_URL"] = f"{addresses['patient app']}/sandbox/sms"
         serve = group.start("serve", "serve", module=_MODULE, environment=environment)
         for name in ("relay", "worker"):
             group.start(name, name, module=_MODULE, environment=environment)
-        addresses |= {"hiu": hiu.address(), "patient app": patient_app.address(), "hip": serve.address()}
+        addresses |= {"hiu": hiu.address(), "hip": serve.address()}
         report("the gateway, the requester, the patient's app and our own processes are up")
         yield group, addresses, settings_of(environment)
 

@@ -10,7 +10,7 @@ from hip.entrypoints.demo.examples import Example, example_profiles, example_vis
 from hip.entrypoints.demo.stages import HIP_ID, Stage
 from hip.entrypoints.sandbox.control import NeverHappened, Refused
 from hip.entrypoints.sandbox.parties import Patient
-from hip.entrypoints.sandbox.views import ConsentCase, OpenedRecord
+from hip.entrypoints.sandbox.views import ConsentCase, DiscoveryView, OpenedRecord
 
 MEERA, SURESH, ANIL, FATIMA, HARPREET = "88120", "88134", "88141", ("87502", "88170"), "IP-4471"
 HI_TYPES = ("OPConsultation", "Prescription")
@@ -46,6 +46,7 @@ class Story:
     visits: dict[str, Example] = field(default_factory=dict)
     bundles: dict[str, dict[str, str]] = field(default_factory=dict)
     cases: dict[str, ConsentCase] = field(default_factory=dict)
+    found: DiscoveryView | None = None
     results: list[StepResult] = field(default_factory=list)
 
     async def play(self) -> bool:
@@ -74,6 +75,7 @@ class Story:
             ("show the desk a link that was refused", self._refused),
             ("send the patient without ABHA an SMS deep link", self._sms),
             ("be found by that patient's app", self._discover),
+            ("let that patient link with the OTP that came by SMS", self._link_by_otp),
             ("receive a consent and acknowledge it", self._consent),
             ("encrypt and push what it allows", self._transfer),
             ("let a date-limited consent release one visit of two", self._limited),
@@ -139,7 +141,23 @@ class Story:
         found = await self.stage.control.discover(account.abha_address, HIP_ID)
         expect(found.status == "found", f"the search ended as {found.status}: {found.problem}")
         expect(found.references() == [SURESH], f"found {found.references()}")
+        self.found = found
         return f"care context {SURESH}, matched by {', '.join(found.matched_by)}"
+
+    async def _link_by_otp(self) -> str:
+        expect(self.found is not None, "nothing was found before")
+        if self.found is None:
+            return ""
+        chosen = await self.stage.control.choose(self.found)
+        expect(chosen.status == "otp", f"the linking ended as {chosen.status}: {chosen.problem}")
+        wrong = await self.stage.control.enter_otp(chosen, "not-it")
+        expect(wrong.status == "failed", f"a wrong OTP ended as {wrong.status}")
+        expect(not await self.stage.control.links(self.found.abha_address), "a wrong OTP linked something")
+        linked = await self.stage.control.enter_otp(chosen)
+        expect(linked.status == "linked", f"the right OTP ended as {linked.status}: {linked.problem}")
+        await self._visit(SURESH, lambda seen: seen["linked"])
+        await self._await_link(SURESH, "linked")
+        return f"{SURESH} linked; a wrong OTP before it linked nothing"
 
     async def _consent(self) -> str:
         case = await self.stage.control.consented("meera.k01@sbx", HI_TYPES, hipId=HIP_ID)

@@ -1,7 +1,7 @@
 """Care contexts, the requests and tokens that link them, and discoveries."""
 
 from sqlalchemy import Column, Computed, Index, PrimaryKeyConstraint, Table, Text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hip.adapters.postgres.tables.columns import METADATA, flag, moment, sealed, sequence, text
 
@@ -95,5 +95,6 @@ discovery_request = Table(
     text("consent_manager_user_id"),
     text("patient_reference_number", null=True),
     moment("timestamp"),
+    Column("offered", JSONB(none_as_null=True)),
     PrimaryKeyConstraint("hip_id", "transaction_id", name="pk_discovery_request"),
 )

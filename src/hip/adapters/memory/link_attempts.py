@@ -1,0 +1,34 @@
+"""User-initiated linkings in memory."""
+
+from datetime import datetime
+
+from hip.adapters.memory.sessions import Session
+from hip.adapters.memory.tables import MemoryTable
+from hip.domain.identifiers import HipId, LinkReference, TransactionId
+from hip.domain.link_attempts import LinkAttempt
+
+LinkAttemptTable = MemoryTable[tuple[HipId, LinkReference], LinkAttempt]
+
+
+class MemoryLinkAttempts:
+    def __init__(self, session: Session, rows: LinkAttemptTable) -> None:
+        self._session = session
+        self._rows = rows
+
+    async def save(self, attempt: LinkAttempt) -> None:
+        await self._session.step()
+        self._rows.put((attempt.hip_id, attempt.reference), attempt)
+
+    async def lock(self, hip_id: HipId, reference: LinkReference) -> LinkAttempt | None:
+        await self._session.step()
+        return self._rows.get((hip_id, reference))
+
+    async def lock_latest(self, hip_id: HipId, transaction_id: TransactionId) -> LinkAttempt | None:
+        await self._session.step()
+        found = [row for row in reversed(self._rows) if (row.hip_id, row.transaction_id) == (hip_id, transaction_id)]
+        return max(found, key=lambda row: row.created_at, default=None)
+
+    async def otps_since(self, hip_id: HipId, number_key: str, since: datetime) -> int:
+        await self._session.step()
+        whose = (hip_id, number_key)
+        return sum((row.hip_id, row.number_key) == whose and row.created_at >= since for row in self._rows)

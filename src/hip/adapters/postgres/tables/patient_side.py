@@ -1,0 +1,31 @@
+"""What patients begin themselves, in their own apps."""
+
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hip.adapters.postgres.tables.columns import METADATA, moment, sealed, sequence, text
+
+link_attempts = Table(
+    "link_attempts",
+    METADATA,
+    text("hip_id"),
+    text("link_reference_number"),
+    text("transaction_id"),
+    text("request_id"),
+    text("abha_address"),
+    text("patient_reference"),
+    Column("chosen", JSONB, nullable=False),
+    text("number_key"),
+    text("hint"),
+    sealed("sealed_otp_hash"),
+    text("state"),
+    moment("created_at"),
+    moment("updated_at"),
+    moment("expires_at"),
+    Column("verdicts", JSONB, nullable=False),
+    text("code", null=True),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "link_reference_number", name="pk_link_attempts"),
+    Index("ix_link_attempts_transaction", "hip_id", "transaction_id", "created_at"),
+    Index("ix_link_attempts_number", "hip_id", "number_key", "created_at"),
+)
