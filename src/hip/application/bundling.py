@@ -5,11 +5,21 @@ from dataclasses import dataclass
 from hip.application.ports import Bundles, Clock, Composer, Facilities, Validator
 from hip.application.storage import Topic, UnitOfWork, Units, Visit
 from hip.domain.audit import AuditEntry
-from hip.domain.bundles import Bundle, BundleKey, BundleRecord
+from hip.domain.bundles import Bundle, BundleKey, BundleRecord, Issue, Severity, ValidationReport
 from hip.domain.errors import NotFound
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, HipId, VisitCode
 from hip.domain.links import CareContext
+
+KEPT_ISSUES = 500
+"""So many are stored with a bundle, errors first: they share one document of at most 16 MiB with its bytes."""
+
+
+def kept(report: ValidationReport) -> tuple[Issue, ...]:
+    """The issues to store, in document order unless there are too many."""
+    if len(report.issues) <= KEPT_ISSUES:
+        return report.issues
+    return tuple(sorted(report.issues, key=lambda issue: issue.severity is not Severity.ERROR)[:KEPT_ISSUES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ class BuildBundle:
             content=content,
             valid=report.valid,
             composed_at=self.clock(),
-            issues=report.issues,
+            issues=kept(report),
         )
         # The document first: a record in Postgres without its bytes would be a bundle that cannot be served.
         await self.bundles.put(bundle)

@@ -38,6 +38,7 @@ from hip.application.link_tokens import AcceptToken
 from hip.application.linking import LinkVisit
 from hip.application.notifies import NotifyTransfer
 from hip.application.projections import Project
+from hip.application.rebuilds import RebuildVisit
 from hip.application.relay import RelayOutbox, SweepExchanges
 from hip.application.release import ReleaseGate
 from hip.application.requests import ReceiveHealthInformationRequest
@@ -121,6 +122,7 @@ class UseCases(DeclarativeContainer):
 
     receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
     build_bundle = Singleton(BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock)
+    rebuild_visit = Singleton(RebuildVisit, _a.units, _a.clock)
     link_visit = Singleton(LinkVisit, _a.units, _a.tokens, conversations, _a.clock, _a.ids, _a.waits)
     send_sms_link = Singleton(SendSmsLink, _a.units, conversations, _a.facilities, _a.clock, _a.ids)
     accept_token = Singleton(AcceptToken, _a.units, _a.tokens, _a.clock)

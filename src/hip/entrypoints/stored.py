@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from hip.application.storage import Listing, UnitOfWork
-from hip.domain.bundles import BundleKey
+from hip.application.ports import Bundles
+from hip.application.storage import Listing, UnitOfWork, Units
+from hip.domain.bundles import BundleKey, BundleRecord, Severity
 from hip.domain.callbacks import CallbackId
+from hip.domain.errors import StorageFailed
 from hip.domain.exchanges import ExchangeId
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, HipId, TransactionId, VisitCode
@@ -14,31 +16,58 @@ from hip.entrypoints.views import Shown
 
 List = Callable[[UnitOfWork, Listing], Awaitable[Sequence[Shown]]]
 Show = Callable[[UnitOfWork, HipId, str], Awaitable[Shown | None]]
+Complete = Callable[[Bundles, Sequence[Shown]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One kind of stored thing, as the command line lists and shows it."""
+    """One kind of stored thing, as the command line lists and shows it.
+
+    ``complete_list`` and ``complete_one`` add what only the document store knows, after the unit of work is over.
+    """
 
     name: str
     columns: tuple[str, ...]
     list: List
     show: Show
+    complete_list: Complete | None = None
+    complete_one: Complete | None = None
+
+
+async def listed(stored: Stored, units: Units, bundles: Bundles, listings: Sequence[Listing]) -> list[Shown]:
+    """What each listing asks for, one after the other."""
+    async with units() as uow:
+        rows = [shown for listing in listings for shown in await stored.list(uow, listing)]
+    if stored.complete_list is not None:
+        await stored.complete_list(bundles, rows)
+    return rows
+
+
+async def found(
+    stored: Stored, units: Units, bundles: Bundles, hips: Sequence[HipId], key: str
+) -> tuple[HipId, Shown] | None:
+    """The first of ``hips`` that holds it, and what is shown of it."""
+    async with units() as uow:
+        held = [(hip_id, shown) for hip_id in hips if (shown := await stored.show(uow, hip_id, key)) is not None]
+    if not held:
+        return None
+    if stored.complete_one is not None:
+        await stored.complete_one(bundles, [held[0][1]])
+    return held[0]
 
 
 async def _visits(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
-    shown: list[Shown] = []
-    for visit in await uow.visits.list(listing):
-        found = await _visit(uow, visit.record.hip_id, visit.record.visit_code)
-        shown += [found] if found else []
-    return shown
+    shown = [
+        await _visit(uow, visit.record.hip_id, visit.record.visit_code) for visit in await uow.visits.list(listing)
+    ]
+    return [one for one in shown if one is not None]
 
 
 async def _visit(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
     visit = await uow.visits.get(hip_id, VisitCode(key))
     if visit is None:
         return None
-    bundles = list(await uow.bundles.of_visit(hip_id, visit.record.visit_code))
+    bundles = [await _newest(uow, one) for one in await uow.bundles.of_visit(hip_id, visit.record.visit_code)]
     context = await uow.care_contexts.get(hip_id, CareContextReference(key))
     return views.visit_view(visit, bundles, context)
 
@@ -50,8 +79,49 @@ async def _bundles(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
 async def _bundle(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
     code, _, type_name = key.partition("/")
     bundle_key = BundleKey(hip_id=hip_id, visit_code=VisitCode(code), hi_type=HiType.parse(type_name))
-    found = await uow.bundles.servable(bundle_key)
-    return None if found is None else views.bundle_view(found)
+    newest = [one for one in await uow.bundles.of_visit(hip_id, bundle_key.visit_code) if one.key == bundle_key]
+    return await _newest(uow, newest[0]) if newest else None
+
+
+async def _newest(uow: UnitOfWork, newest: BundleRecord) -> Shown:
+    """The newest version, and which one leaves this service: the last valid one, or none."""
+    served = newest if newest.valid else await uow.bundles.servable(newest.key)
+    return {**views.bundle_view(newest), "servedVersion": served.version if served else None}
+
+
+async def _count_errors(bundles: Bundles, rows: Sequence[Shown]) -> None:
+    """``errors`` of each bundle; None while the document store is away, for the rest is known without it."""
+    away = False
+    for row in rows:
+        row["errors"] = 0 if row["valid"] else None
+        if row["valid"] or away:
+            continue
+        try:
+            issues = await bundles.issues(_key(row), row["version"])
+        except StorageFailed:
+            away = True
+            continue
+        row["errors"] = sum(issue.severity is Severity.ERROR for issue in issues or ())
+
+
+async def _count_errors_of_visits(bundles: Bundles, rows: Sequence[Shown]) -> None:
+    """``errors`` of each bundle and of the visit."""
+    await _count_errors(bundles, [bundle for row in rows for bundle in row["bundles"]])
+    for row in rows:
+        counts = [bundle["errors"] for bundle in row["bundles"]]
+        row["errors"] = None if None in counts else sum(counts)
+
+
+async def _add_issues(bundles: Bundles, rows: Sequence[Shown]) -> None:
+    """``errors`` and ``issues``. Raises StorageFailed."""
+    for row in rows:
+        issues = await bundles.issues(_key(row), row["version"]) or ()
+        row["errors"] = sum(issue.severity is Severity.ERROR for issue in issues)
+        row["issues"] = [views.issue_view(issue) for issue in issues]
+
+
+def _key(row: Shown) -> BundleKey:
+    return BundleKey(hip_id=row["hipId"], visit_code=row["visitCode"], hi_type=row["hiType"])
 
 
 async def _links(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -59,8 +129,8 @@ async def _links(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
 
 
 async def _link(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
-    found = await uow.link_requests.lock_by_visit(hip_id, VisitCode(key))
-    return None if found is None else views.link_view(found)
+    known = await uow.link_requests.lock_by_visit(hip_id, VisitCode(key))
+    return None if known is None else views.link_view(known)
 
 
 async def _exchanges(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -68,8 +138,8 @@ async def _exchanges(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
 
 
 async def _exchange(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
-    found = await uow.exchanges.get(hip_id, ExchangeId(key))
-    return None if found is None else views.exchange_view(found)
+    known = await uow.exchanges.get(hip_id, ExchangeId(key))
+    return None if known is None else views.exchange_view(known)
 
 
 async def _callbacks(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -77,8 +147,8 @@ async def _callbacks(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
 
 
 async def _callback(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
-    found = await uow.callbacks.get(hip_id, CallbackId(key))
-    return None if found is None else views.callback_view(found)
+    known = await uow.callbacks.get(hip_id, CallbackId(key))
+    return None if known is None else views.callback_view(known)
 
 
 async def _consents(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -86,8 +156,8 @@ async def _consents(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
 
 
 async def _consent(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
-    found = await uow.consents.get(hip_id, ConsentId(key))
-    return None if found is None else views.consent_view(found)
+    known = await uow.consents.get(hip_id, ConsentId(key))
+    return None if known is None else views.consent_view(known)
 
 
 async def _transfers(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -95,15 +165,27 @@ async def _transfers(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
 
 
 async def _transfer(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
-    found = await uow.transfers.get(hip_id, TransactionId(key))
-    if found is None:
+    known = await uow.transfers.get(hip_id, TransactionId(key))
+    if known is None:
         return None
-    return views.transfer_view(found, list(await uow.transfers.pages(hip_id, found.transaction_id)))
+    return views.transfer_view(known, list(await uow.transfers.pages(hip_id, known.transaction_id)))
 
 
-VISITS = Stored(name="visit", columns=("hipId", "visitCode", "version", "linked"), list=_visits, show=_visit)
+VISITS = Stored(
+    name="visit",
+    columns=("hipId", "visitCode", "version", "linked", "invalid", "errors"),
+    list=_visits,
+    show=_visit,
+    complete_list=_count_errors_of_visits,
+    complete_one=_count_errors_of_visits,
+)
 BUNDLES = Stored(
-    name="bundle", columns=("hipId", "visitCode", "hiType", "version", "valid", "size"), list=_bundles, show=_bundle
+    name="bundle",
+    columns=("hipId", "visitCode", "hiType", "version", "valid", "errors", "size"),
+    list=_bundles,
+    show=_bundle,
+    complete_list=_count_errors,
+    complete_one=_add_issues,
 )
 LINKS = Stored(
     name="link", columns=("hipId", "visitCode", "status", "code", "advice", "updatedAt"), list=_links, show=_link

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from hip.application.storage import Visit
-from hip.domain.bundles import BundleRecord
+from hip.domain.bundles import BundleRecord, Issue
 from hip.domain.callbacks import Callback
 from hip.domain.consents import Consent
 from hip.domain.exchanges import Exchange
@@ -28,7 +28,7 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
-def visit_view(visit: Visit, bundles: list[BundleRecord], context: CareContext | None) -> Shown:
+def visit_view(visit: Visit, bundles: list[Shown], context: CareContext | None) -> Shown:
     record = visit.record
     return {
         "hipId": record.hip_id,
@@ -36,7 +36,8 @@ def visit_view(visit: Visit, bundles: list[BundleRecord], context: CareContext |
         "version": visit.version,
         "receivedAt": _time(visit.received_at),
         "hiTypes": list(record.required_hi_types),
-        "bundles": [bundle_view(bundle) for bundle in bundles],
+        "bundles": bundles,
+        "invalid": [bundle["hiType"] for bundle in bundles if not bundle["valid"]],
         "linked": context.linked if context else False,
         "linkedAt": _time(context.linked_at) if context else None,
     }
@@ -52,6 +53,19 @@ def bundle_view(bundle: BundleRecord) -> Shown:
         "size": bundle.size,
         "sha256": bundle.sha256,
         "composedAt": _time(bundle.composed_at),
+    }
+
+
+def issue_view(issue: Issue) -> Shown:
+    # What was found is a piece of the document, so it may be clinical: `hip bundle show --stored` shows that.
+    return {
+        "severity": issue.severity,
+        "rule": issue.rule,
+        "path": issue.path,
+        "message": issue.message,
+        "expected": issue.expected,
+        "fix": issue.fix,
+        "profile": issue.profile,
     }
 
 

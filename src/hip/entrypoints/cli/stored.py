@@ -12,7 +12,7 @@ from hip.domain.errors import InvalidValue, NotFound
 from hip.domain.identifiers import HipId
 from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say_json, say_table
 from hip.entrypoints.settings import Settings
-from hip.entrypoints.stored import Stored
+from hip.entrypoints.stored import Stored, found, listed
 from hip.entrypoints.views import Shown
 
 Hip = Annotated[str | None, typer.Option("--hip", help="Only this HIP id.")]
@@ -39,12 +39,10 @@ async def found_in(stored: Stored, key: str, hip: str | None, settings: Settings
     adapters = adapters_for(settings)
     async with opened(adapters):
         hips = [HipId(hip)] if hip else [facility.hip_id for facility in adapters.facilities().all()]
-        async with adapters.units()() as uow:
-            for hip_id in hips:
-                shown = await stored.show(uow, hip_id, key)
-                if shown is not None:
-                    return hip_id, shown
-    raise NotFound(stored.name, key)
+        held = await found(stored, adapters.units(), adapters.bundles(), hips, key)
+    if held is None:
+        raise NotFound(stored.name, key)
+    return held
 
 
 def commands(stored: Stored, *, help_text: str) -> typer.Typer:
@@ -61,8 +59,8 @@ def commands(stored: Stored, *, help_text: str) -> typer.Typer:
             from hip.entrypoints.container import adapters_for, opened
 
             adapters = adapters_for(settings)
-            async with opened(adapters), adapters.units()() as uow:
-                return await stored.list(uow, listing)
+            async with opened(adapters):
+                return await listed(stored, adapters.units(), adapters.bundles(), [listing])
 
         rows = asyncio.run(read())
         say_json(rows) if as_json else say_table(rows, stored.columns)

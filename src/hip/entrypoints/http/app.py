@@ -63,6 +63,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
         [callbacks_router, hmis, health_router],
         dependencies={
             "units": injected(adapters.units),
+            "bundles": injected(adapters.bundles),
             "clock": injected(adapters.clock),
             "facilities": injected(adapters.facilities),
             "callback_auth": injected(adapters.callback_auth),

@@ -8,11 +8,12 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
+from hip.application.ports import Bundles
 from hip.application.storage import Listing, Units
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId
 from hip.entrypoints.http.keys import Caller
-from hip.entrypoints.stored import CONSENTS, EXCHANGES, LINKS, TRANSFERS, VISITS, Stored
+from hip.entrypoints.stored import CONSENTS, EXCHANGES, LINKS, TRANSFERS, VISITS, Stored, found, listed
 from hip.entrypoints.views import Shown
 
 Hip = Annotated[str | None, QueryParameter(name="hip", description="one HIP id; else all the key acts for")]
@@ -30,16 +31,13 @@ def _lister(path: str, stored: Stored) -> HTTPRouteHandler:
     async def list_stored(
         request: Request[Any, Any, Any],
         units: NamedDependency[Units],
+        bundles: NamedDependency[Bundles],
         hip: Hip = None,
         since: Since = None,
         limit: Limit = 100,
     ) -> list[Shown]:
-        async with units() as uow:
-            return [
-                shown
-                for hip_id in _hips(request, hip)
-                for shown in await stored.list(uow, Listing(hip_id=hip_id, since=since, limit=limit))
-            ]
+        listings = [Listing(hip_id=hip_id, since=since, limit=limit) for hip_id in _hips(request, hip)]
+        return await listed(stored, units, bundles, listings)
 
     return list_stored
 
@@ -47,14 +45,16 @@ def _lister(path: str, stored: Stored) -> HTTPRouteHandler:
 def _shower(path: str, stored: Stored) -> HTTPRouteHandler:
     @get(f"{path}/{{key:str}}", summary=f"One {stored.name}", operation_id=f"show{stored.name.capitalize()}")
     async def show_stored(
-        request: Request[Any, Any, Any], key: FromPath[str], units: NamedDependency[Units], hip: Hip = None
+        request: Request[Any, Any, Any],
+        key: FromPath[str],
+        units: NamedDependency[Units],
+        bundles: NamedDependency[Bundles],
+        hip: Hip = None,
     ) -> Shown:
-        async with units() as uow:
-            for hip_id in _hips(request, hip):
-                shown = await stored.show(uow, hip_id, key)
-                if shown is not None:
-                    return shown
-        raise NotFound(stored.name, key)
+        held = await found(stored, units, bundles, _hips(request, hip), key)
+        if held is None:
+            raise NotFound(stored.name, key)
+        return held[1]
 
     return show_stored
 
