@@ -298,8 +298,20 @@ class Transfers(Protocol):
 
 
 class Audit(Protocol):
-    async def append(self, entry: AuditEntry) -> None: ...
+    """One hash chain for each HIP (AUD-02); entries are only ever added."""
+
+    async def append(self, entry: AuditEntry) -> None:
+        """The next link of its HIP's chain; it takes its place, and waits for others, when the unit commits."""
+
     async def list(self, listing: Listing) -> Sequence[AuditEntry]: ...
+    async def chain(self, hip_id: HipId, *, after: int, limit: int) -> Sequence[AuditLink]:
+        """Links in their order, from sequence ``after`` + 1 on."""
+
+    async def head(self, hip_id: HipId) -> AuditHead:
+        """The end of the chain as it was noted beside it."""
+
+    async def chained(self) -> Sequence[HipId]:
+        """Every HIP that has a chain, in order."""
 
 
 class UnitOfWork(Protocol):
@@ -328,6 +340,8 @@ class UnitOfWork(Protocol):
     @property
     def discoveries(self) -> Discoveries: ...
     @property
+    def link_attempts(self) -> LinkAttempts: ...
+    @property
     def consents(self) -> Consents: ...
     @property
     def transfers(self) -> Transfers: ...
@@ -340,7 +354,5 @@ class UnitOfWork(Protocol):
 @runtime_checkable
 class Units(Protocol):
     """Opens units of work. Never open one inside another, never hold one across HTTP (style.md §5)."""
-    def link_attempts(self) -> LinkAttempts: ...
-    @property
 
     def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]: ...

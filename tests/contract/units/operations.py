@@ -39,6 +39,13 @@ _CONSENT, _PATIENT, _CONTEXT = ConsentId("c"), PatientReference("p"), CareContex
 _MOBILE = PatientIdentifiers(mobiles=frozenset({"9876543210"}))
 _ALL = Listing()
 
+
+async def _appended(uow: UnitOfWork) -> None:
+    """An entry may wait for the commit, or for whoever reads the audit, before the store hears of it."""
+    await uow.audit.append(an_audit_entry())
+    await uow.audit.head(HIP)
+
+
 OPERATIONS: dict[str, Operation] = {
     "outbox.add": lambda uow: uow.outbox.add(HIP, Topic.LINK, "88120", run_at=NOW),
     "outbox.lease": lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=1),
@@ -94,6 +101,11 @@ OPERATIONS: dict[str, Operation] = {
     "bundles.list": lambda uow: uow.bundles.list(_ALL),
     "discoveries.add": lambda uow: uow.discoveries.add(a_discovery()),
     "discoveries.get": lambda uow: uow.discoveries.get(HIP, _TRANSACTION),
+    "discoveries.lock": lambda uow: uow.discoveries.lock(HIP, _TRANSACTION),
+    "link_attempts.save": lambda uow: uow.link_attempts.save(a_link_attempt()),
+    "link_attempts.lock": lambda uow: uow.link_attempts.lock(HIP, LinkReference("l")),
+    "link_attempts.lock_latest": lambda uow: uow.link_attempts.lock_latest(HIP, _TRANSACTION),
+    "link_attempts.otps_since": lambda uow: uow.link_attempts.otps_since(HIP, "number", NOW),
     "consents.save": lambda uow: uow.consents.save(a_consent()),
     "consents.lock": lambda uow: uow.consents.lock(HIP, _CONSENT),
     "consents.get": lambda uow: uow.consents.get(HIP, _CONSENT),
@@ -101,11 +113,6 @@ OPERATIONS: dict[str, Operation] = {
     "transfers.add": lambda uow: uow.transfers.add(a_transfer()),
     "transfers.lock": lambda uow: uow.transfers.lock(HIP, _TRANSACTION),
     "transfers.get": lambda uow: uow.transfers.get(HIP, _TRANSACTION),
-    "discoveries.lock": lambda uow: uow.discoveries.lock(HIP, _TRANSACTION),
-    "link_attempts.save": lambda uow: uow.link_attempts.save(a_link_attempt()),
-    "link_attempts.lock": lambda uow: uow.link_attempts.lock(HIP, LinkReference("l")),
-    "link_attempts.lock_latest": lambda uow: uow.link_attempts.lock_latest(HIP, _TRANSACTION),
-    "link_attempts.otps_since": lambda uow: uow.link_attempts.otps_since(HIP, "number", NOW),
     "transfers.save": lambda uow: uow.transfers.save(a_transfer()),
     "transfers.open_of_consent": lambda uow: uow.transfers.open_of_consent(HIP, _CONSENT),
     "transfers.list": lambda uow: uow.transfers.list(_ALL),
@@ -114,6 +121,9 @@ OPERATIONS: dict[str, Operation] = {
     "transfers.save_page": lambda uow: uow.transfers.save_page(a_page()),
     "transfers.pending_pages": lambda uow: uow.transfers.pending_pages(HIP, _TRANSACTION, limit=1),
     "transfers.pages": lambda uow: uow.transfers.pages(HIP, _TRANSACTION),
-    "audit.append": lambda uow: uow.audit.append(an_audit_entry()),
+    "audit.append": _appended,
     "audit.list": lambda uow: uow.audit.list(_ALL),
+    "audit.chain": lambda uow: uow.audit.chain(HIP, after=0, limit=1),
+    "audit.head": lambda uow: uow.audit.head(HIP),
+    "audit.chained": lambda uow: uow.audit.chained(),
 }

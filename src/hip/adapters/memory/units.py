@@ -75,6 +75,7 @@ class _Tables:
             self.transfers,
             self.pages,
             self.audit.rows,
+            self.audit.heads,
         )
 
 
@@ -95,8 +96,8 @@ class MemoryUnit:
         self.triggers = MemoryTriggers(session, tables.triggers)
         self.bundles = MemoryBundleRecords(session, tables.bundles)
         self.discoveries = MemoryDiscoveries(session, tables.discoveries)
-        self.consents = MemoryConsents(session, tables.consents)
         self.link_attempts = MemoryLinkAttempts(session, tables.link_attempts)
+        self.consents = MemoryConsents(session, tables.consents)
         self.transfers = MemoryTransfers(session, tables.transfers, tables.pages)
         self.audit = MemoryAudit(session, tables.audit)
         self.committed = False

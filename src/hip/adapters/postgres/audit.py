@@ -1,14 +1,40 @@
 """The audit in Postgres: rows are added and read; the server refuses anything else (AUD-01)."""
 
+import json
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, select, text
 
 from hip.adapters.postgres.statements import Statements, listed
-from hip.adapters.postgres.tables.audit import audit
+from hip.adapters.postgres.tables.audit import audit, audit_heads
 from hip.application.storage import Listing
-from hip.domain.audit import AuditEntry
+from hip.domain.audit import GENESIS, AuditEntry, AuditHead, AuditLink
 from hip.domain.identifiers import HipId
+
+# The digest is that of domain.audit, computed by the server: so one statement takes the HIP's row in audit_heads, makes
+# the link and adds it, and what a hot HIP's units queue for is one round trip and the commit after it.
+_APPEND = text(
+    f"""
+    WITH head AS (
+        INSERT INTO audit_heads AS h (hip_id, sequence, previous, digest)
+        VALUES (
+            :hip_id, 1, '{GENESIS}',
+            encode(sha256(decode('{GENESIS}', 'hex') || int8send(1) || CAST(:fingerprint AS bytea)), 'hex')
+        )
+        ON CONFLICT (hip_id) DO UPDATE SET
+            sequence = h.sequence + 1,
+            previous = h.digest,
+            digest = encode(
+                sha256(decode(h.digest, 'hex') || int8send(h.sequence + 1) || CAST(:fingerprint AS bytea)), 'hex'
+            )
+        RETURNING h.hip_id, h.sequence, h.previous, h.digest
+    )
+    INSERT INTO audit (hip_id, sequence, previous, digest, at, actor, action, subject, detail)
+    SELECT head.hip_id, head.sequence, head.previous, head.digest,
+           CAST(:at AS timestamptz), :actor, :action, :subject, CAST(:detail AS jsonb)
+    FROM head
+    """  # noqa: S608 - a constant of ours
+)
 
 
 def _entry(row: RowMapping) -> AuditEntry:
@@ -22,21 +48,58 @@ def _entry(row: RowMapping) -> AuditEntry:
     )
 
 
+def _link(row: RowMapping) -> AuditLink:
+    return AuditLink(entry=_entry(row), sequence=row["sequence"], previous=row["previous"], digest=row["digest"])
+
+
 class PostgresAudit:
+    """What is appended waits for ``flush``, so that the end of the chain is locked for the last moment of a unit only.
+
+    As every unit takes it last, and those of several HIPs in one order, no two units wait for each other.
+    """
+
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
+        self._waiting: list[AuditEntry] = []
 
     async def append(self, entry: AuditEntry) -> None:
-        row = {
-            "hip_id": entry.hip_id,
-            "at": entry.at,
-            "actor": entry.actor,
-            "action": entry.action,
-            "subject": entry.subject,
-            "detail": [list(pair) for pair in entry.detail],
-        }
-        await self._statements.run(insert(audit).values(row))
+        self._statements.require_usable()
+        self._waiting.append(entry)
+
+    async def flush(self) -> None:
+        """Chain and insert what waits. Raises StorageFailed."""
+        waiting, self._waiting = sorted(self._waiting, key=lambda entry: entry.hip_id), []
+        for entry in waiting:
+            await self._statements.run(
+                _APPEND.bindparams(
+                    hip_id=entry.hip_id,
+                    fingerprint=entry.fingerprint,
+                    at=entry.at,
+                    actor=entry.actor,
+                    action=entry.action,
+                    subject=entry.subject,
+                    detail=json.dumps([list(pair) for pair in entry.detail]),
+                )
+            )
 
     async def list(self, listing: Listing) -> Sequence[AuditEntry]:
+        await self.flush()
         rows = await self._statements.all(listed(select(audit), audit, listing, at="at"))
         return [_entry(row) for row in rows]
+
+    async def chain(self, hip_id: HipId, *, after: int, limit: int) -> Sequence[AuditLink]:
+        await self.flush()
+        statement = select(audit).where(audit.c.hip_id == hip_id, audit.c.sequence > after)
+        return [_link(row) for row in await self._statements.all(statement.order_by(audit.c.sequence).limit(limit))]
+
+    async def head(self, hip_id: HipId) -> AuditHead:
+        await self.flush()
+        row = await self._statements.first(select(audit_heads).where(audit_heads.c.hip_id == hip_id))
+        if row is None:
+            return AuditHead(hip_id=hip_id)
+        return AuditHead(hip_id=hip_id, sequence=row["sequence"], digest=row["digest"])
+
+    async def chained(self) -> Sequence[HipId]:
+        await self.flush()
+        rows = await self._statements.all(select(audit_heads.c.hip_id))
+        return sorted(HipId(row["hip_id"]) for row in rows)

@@ -56,6 +56,7 @@ class PostgresUnit:
 
     async def commit(self) -> None:
         """Raises StorageFailed when the server does not confirm it: then it may or may not have happened."""
+        await self.audit.flush()
         await self.statements.commit()
 
 

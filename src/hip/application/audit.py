@@ -1,0 +1,57 @@
+"""Flow: an operator proves or exports the audit (AUD-01, AUD-02)."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from hip.application.storage import Units
+from hip.domain.audit import AuditHead, AuditLink, BrokenLink
+from hip.domain.identifiers import HipId
+
+_LINKS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTrail:
+    units: Units
+
+    async def heads(self, hip_id: HipId | None = None) -> Sequence[AuditHead]:
+        """The end of each chain, or of one. Kept elsewhere, a head is an anchor."""
+        async with self.units() as uow:
+            hips = [hip_id] if hip_id is not None else await uow.audit.chained()
+            return [await uow.audit.head(each) for each in hips]
+
+    async def links(self, hip_id: HipId) -> AsyncGenerator[AuditLink]:
+        """The whole chain in order, read in short transactions: writers are not held up and memory stays flat."""
+        sequence = 0
+        while True:
+            async with self.units() as uow:
+                links = await uow.audit.chain(hip_id, after=sequence, limit=_LINKS_AT_ONCE)
+            for link in links:
+                yield link
+            if len(links) < _LINKS_AT_ONCE:
+                return
+            sequence = links[-1].sequence
+
+    async def verify(self, hip_id: HipId, anchors: Sequence[AuditHead] = ()) -> BrokenLink | AuditHead:
+        """The first place where the chain does not hold, or its end when it is whole.
+
+        An edit, a deletion, an addition or a reordering breaks the chain itself; entries cut off its end contradict
+        the head noted beside it; ``anchors`` (those of other HIPs are passed by) find a chain that was cut or written
+        anew together with its head.
+        """
+        (noted,) = await self.heads(hip_id)
+        kept = sorted((a for a in (*anchors, noted) if a.hip_id == hip_id), key=lambda a: a.sequence, reverse=True)
+        head = AuditHead(hip_id=hip_id)
+        async for link in self.links(hip_id):
+            broken = head.broken_by(link)
+            if broken is not None:
+                return broken
+            head = link.head
+            while kept and kept[-1].sequence <= head.sequence:
+                broken = head.contradicting(kept.pop())
+                if broken is not None:
+                    return broken
+        if kept:
+            return head.contradicting(kept[0]) or head
+        (noted,) = await self.heads(hip_id)
+        return head.beyond(noted) or head
