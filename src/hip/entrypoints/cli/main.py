@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from hip.entrypoints.cli import bridge, bundles, callbacks, demonstration, fidelius, ig, services, transfers, visits
+from hip.entrypoints.cli import (
+    audit,
+    bridge,
+    bundles,
+    callbacks,
+    demonstration,
+    fidelius,
+    ig,
+    services,
+    transfers,
+    visits,
+)
 from hip.entrypoints.cli.stored import commands
 from hip.entrypoints.cli.terminal import say
 from hip.entrypoints.stored import BUNDLES, CONSENTS, EXCHANGES, LINKS
@@ -35,6 +46,7 @@ app.add_typer(bundles.app, name="bundle")
 app.add_typer(ig.app, name="ig")
 app.add_typer(bridge.app, name="bridge")
 app.add_typer(fidelius.app, name="fidelius")
+app.add_typer(audit.app, name="audit")
 
 
 def _version(wanted: bool) -> None:
