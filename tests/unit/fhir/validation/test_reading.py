@@ -137,6 +137,54 @@ def test_no_value_anywhere_makes_the_validator_fail(data: st.DataObject) -> None
     bent_bundle_never_raises(NrcesValidator(), tree, data)
 
 
+ODD: list[Any] = [None, True, 0, -1.5, "", " ", "x", "#", [], {}, [None], [[]], [{}], {"x": 1}, {"reference": 1}]
+
+
+def every_place_takes_every_odd_value(validator: NrcesValidator, tree: dict[str, Any]) -> None:
+    for holder, key in positions(tree):
+        kept = holder[key]
+        for value in ODD:
+            holder[key] = value
+            for issue in validator.validate(tree).issues:
+                assert issue.path.startswith("Bundle")
+        holder[key] = kept
+
+
+def test_every_place_of_a_document_takes_every_odd_value(validator: NrcesValidator) -> None:
+    period = {"start": "2024-01-01", "end": "2024-02-01"}
+    tree = document(
+        {
+            "resourceType": "Patient",
+            "id": "p",
+            "meta": {"profile": ["http://example.org/x"], "security": [{"code": "R"}]},
+            "text": {"status": "generated", "div": "<div/>"},
+            "contained": [{"resourceType": "Organization", "id": "o", "telecom": [{"system": "email", "value": "x"}]}],
+            "extension": [{"url": "http://example.org", "extension": [{"url": "a", "valuePeriod": period}]}],
+            "name": [{"given": ["A", None], "_given": [None, {"extension": [{"url": "http://x", "valueCode": "y"}]}]}],
+            "managingOrganization": {"reference": "#o", "type": "Organization"},
+        },
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "1"}]},
+            "component": [{"code": {"coding": [{"code": "2"}]}, "valueRange": {"low": {"value": 1}}}],
+            "effectiveTiming": {"repeat": {"when": ["MORN"], "offset": 1}},
+            "valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 2}},
+        },
+    )
+    composition = tree["entry"][0]["resource"]
+    composition |= {"text": {"status": "generated", "div": "<div/>"}, "custodian": {"display": "x"}}
+    every_place_takes_every_odd_value(validator, tree)
+
+
+@pytest.mark.soak
+def test_every_place_of_every_bundle_takes_every_odd_value(
+    validator: NrcesValidator, bases: dict[str, dict[str, Any]]
+) -> None:
+    for tree in bases.values():
+        every_place_takes_every_odd_value(validator, json.loads(json.dumps(tree)))
+
+
 @pytest.mark.soak
 @settings(max_examples=5_000, deadline=None)
 @given(data=st.data())

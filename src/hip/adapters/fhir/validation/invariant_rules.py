@@ -92,7 +92,10 @@ def _reversed_period(value: Any, _: Session) -> bool:
 
 def _no_composition_text(value: Any, _: Session) -> bool:
     """dom-6, best practice: apps render entries themselves, so the narrative that counts is the Composition's."""
-    return value.get("resourceType") == "Composition" and "div" not in (value.get("text") or ())
+    if value.get("resourceType") != "Composition":
+        return False
+    text = value.get("text")
+    return not isinstance(text, dict) or "div" not in text
 
 
 RULES: Mapping[str, Rule] = {
