@@ -124,6 +124,14 @@ def test_an_older_attempts_refusal_does_not_undo_the_success_of_a_newer() -> Non
     accepted = again(an_exchange(flow=Flow.ON_CONFIRM)).accept(SECOND_TRY, status=202, now=LATER)
     late = accepted.refuse(FIRST, status=None, code="no-reply", now=LATER + SECOND)
     assert (late.outcome, late.succeeded) == (Outcome.ACCEPTED, True)
+    twice = accepted.refuse(SECOND_TRY, status=None, code="no-reply", now=LATER + SECOND)
+    assert (twice.outcome, twice.succeeded) == (Outcome.ACCEPTED, True)
+
+
+def test_another_attempt_gets_its_own_time_to_be_answered() -> None:
+    waiting = again(an_exchange())
+    assert waiting.answer_due == LATER + 5 * MINUTE
+    assert not waiting.overdue(DUE)
 
 
 def test_a_late_answer_ends_an_unanswered_exchange() -> None:
@@ -285,4 +293,4 @@ class ExchangeMachine(RuleBasedStateMachine):
 
 @modest_then_full
 def test_no_order_of_replies_and_callbacks_makes_an_exchange_lie(examples: int) -> None:
-    play(ExchangeMachine, examples, steps=15)
+    play(ExchangeMachine, examples)

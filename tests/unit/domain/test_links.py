@@ -13,7 +13,7 @@ from tests.builders.moments import DAY, NOW, SECOND
 
 from hip.domain.errors import LinkTokenRefused
 from hip.domain.identifiers import AbhaAddress, AbhaNumber
-from hip.domain.links import LinkToken
+from hip.domain.links import MAX_CONTEXTS_PER_ENTRY, LinkToken
 
 MEERAS_NUMBER = AbhaNumber("91123456789012")
 OTHER_NUMBER = AbhaNumber("91999999999999")
@@ -167,6 +167,11 @@ def fits(token: LinkToken, **changes: Any) -> str | None:
 )
 def test_link_01_a_token_fits_its_own_hip_address_number_and_time_only(changes: Any, code: str | None) -> None:
     assert fits(a_link_token(), **changes) == code
+
+
+def test_a_patient_entry_carries_at_most_twenty_care_contexts() -> None:
+    """Contract §2.2: ABDM-1006, ABDM-1037."""
+    assert MAX_CONTEXTS_PER_ENTRY == 20
 
 
 def test_link_03_a_number_that_was_not_sent_for_the_token_does_not_fit_the_link() -> None:
