@@ -178,10 +178,10 @@ def test_every_place_of_a_document_takes_every_odd_value(validator: NrcesValidat
 
 
 @pytest.mark.soak
-def test_every_place_of_every_bundle_takes_every_odd_value(
+def test_every_place_of_every_small_bundle_takes_every_odd_value(
     validator: NrcesValidator, bases: dict[str, dict[str, Any]]
 ) -> None:
-    for tree in bases.values():
+    for tree in (bundle for name, bundle in bases.items() if name.startswith("min-")):
         every_place_takes_every_odd_value(validator, json.loads(json.dumps(tree)))
 
 
