@@ -9,7 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from dependency_injector.providers import Object
 
+from hip.application.ports import Composer
 from hip.application.storage import Listing
 from hip.domain.callbacks import Callback
 from hip.entrypoints.container import MemoryAdapters, adapters_for
@@ -86,11 +88,13 @@ class Edge:
 
 
 @asynccontextmanager
-async def edge(**changes: str) -> AsyncGenerator[Edge]:
-    """Everything up, for one test."""
+async def edge(*, composer: Composer | None = None, **changes: str) -> AsyncGenerator[Edge]:
+    """Everything up, for one test; ``composer`` in place of ours."""
     routes = RoutingTransport()
     settings = settings_of(settings_in_memory(**changes))
     adapters = adapters_for(settings, transport=routes)
+    if composer is not None:
+        adapters.composer.override(Object(composer))
     ours = create_app(settings, adapters=adapters)
     services = (Service(id=HIP_ID, name=HIP_NAME), Service(id="IN0410000999", name="Other"))
     client = Client(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, services=services)
