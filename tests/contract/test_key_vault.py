@@ -1,17 +1,20 @@
-"""Both key vaults keep the same promises (DATA-01); what only the key file has stands below."""
+"""Every key vault keeps the same promises (DATA-01); what only the key file has stands below."""
 
 import os
 import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.builders.vault_server import vault_server
 
 from hip.adapters.key_vault.keys import KeyRing
 from hip.adapters.key_vault.local import LocalKeyVault
 from hip.adapters.key_vault.memory import MemoryKeyVault
+from hip.adapters.key_vault.vault import VaultKeyVault
 from hip.application.ports import KeyVault
 from hip.domain.errors import InvalidValue, Unsealable
 
@@ -19,9 +22,16 @@ SECRET = b"a link token of somebody"
 CONTEXT = "IN0410000123/link-token/7"
 
 
-@pytest.fixture(params=["memory", "local"])
-def vault(request: pytest.FixtureRequest, tmp_path: Path) -> KeyVault:
-    return MemoryKeyVault() if request.param == "memory" else LocalKeyVault.open(tmp_path / "keys", create=True)
+@pytest.fixture(params=["memory", "local", "vault"])
+def vault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyVault]:
+    match request.param:
+        case "memory":
+            yield MemoryKeyVault()
+        case "local":
+            yield LocalKeyVault.open(tmp_path / "keys", create=True)
+        case _:  # against the stand-in of tests/builders/vault_server.py
+            with vault_server() as server:
+                yield VaultKeyVault.open(server.settings(), create=True)
 
 
 def test_what_was_sealed_opens_under_the_same_context(vault: KeyVault) -> None:

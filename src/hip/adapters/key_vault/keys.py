@@ -51,6 +51,13 @@ class KeyRing:
         nonce = os.urandom(NONCE_BYTES)
         return header + nonce + AESGCM(self.keys[newest]).encrypt(nonce, plaintext, header + context.encode())
 
+    def missing_key(self, sealed: bytes) -> int | None:
+        """The key id of one of our sealed values when that key is not in the ring."""
+        if len(sealed) < _HEADER_BYTES + NONCE_BYTES + TAG_BYTES or sealed[:1] != _FORMAT:
+            return None
+        key_id = int.from_bytes(sealed[1:_HEADER_BYTES], "big")
+        return None if key_id in self.keys else key_id
+
     def unseal(self, sealed: bytes, *, context: str) -> bytes:
         """Raises Unsealable; why is told only as far as the header shows it."""
         if len(sealed) < _HEADER_BYTES + NONCE_BYTES + TAG_BYTES or sealed[:1] != _FORMAT:
@@ -59,7 +66,7 @@ class KeyRing:
         key_id = int.from_bytes(header[1:], "big")
         key = self.keys.get(key_id)
         if key is None:
-            raise Unsealable(f"the value is sealed with key {key_id}, which is not in the key file")
+            raise Unsealable(f"the value is sealed with key {key_id}, which is not among ours")
         try:
             return AESGCM(key).decrypt(nonce, sealed[_HEADER_BYTES + NONCE_BYTES :], header + context.encode())
         except InvalidTag:
