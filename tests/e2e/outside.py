@@ -126,7 +126,7 @@ class Outside:
             assert entry["referenceNumber"] == patient["reference"]
             assert [context["referenceNumber"] for context in entry["careContexts"]] == [code]
             assert entry["count"] == 1
-        assert self.hmis.get(f"/v1/visits/{code}").json()["linked"] is False  # not before the gateway says so
+        assert self.show(f"/v1/visits/{code}", bool)["linked"] is False  # not before the gateway says so
         answer = {
             "abhaAddress": asked["abhaAddress"],
             "status": "Successfully Linked care context",

@@ -1,7 +1,6 @@
 """Everywhere a word could come to rest, read from outside: rows, documents, keys, queued jobs, logs."""
 
 import base64
-import binascii
 import os
 import re
 import threading
@@ -18,7 +17,8 @@ from tests.builders.databases import connected
 
 from hip.entrypoints.demo.processes import Service
 
-_ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
+_ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _OFTEN = 0.05  # seconds between two looks at Redis
 
 
@@ -30,17 +30,18 @@ class Resting:
     content: bytes
 
 
-def readings(content: bytes) -> Iterator[bytes]:
+def readings(content: bytes, *, layers: int = 2) -> Iterator[bytes]:
     """The bytes, and what they are when they are compressed (as RQ does) or hold base64: neither hides a word."""
     yield content
+    if not layers:
+        return
     with suppress(zlib.error):
-        yield zlib.decompress(content)
+        yield from readings(zlib.decompress(content), layers=layers - 1)
     for found in _ENCODED.findall(content):
-        plain = found.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-        try:
-            yield base64.b64decode(plain + b"=" * (-len(plain) % 4))
-        except binascii.Error:
-            continue
+        plain = found.translate(_URL_SAFE)
+        for start in range(4):  # something may stand before it that looks the same
+            decoded = base64.b64decode(plain[start:][: (len(plain) - start) // 4 * 4])
+            yield from readings(decoded, layers=layers - 1)
 
 
 def places_of(words: Iterable[str], resting: Iterable[Resting]) -> set[str]:
