@@ -50,6 +50,7 @@ from hip.application.work import RunRows
 from hip.entrypoints import wiring
 from hip.entrypoints.logs import report_row
 from hip.entrypoints.settings import Settings
+from hip.entrypoints.vault_token import kept_alive
 
 
 class Adapters(DeclarativeContainer):
@@ -226,6 +227,7 @@ async def opened(adapters: AnyAdapters) -> AsyncGenerator[None]:
         stack.push_async_callback(adapters.database().close)
         for close in adapters.closers():
             stack.push_async_callback(close)
+        await stack.enter_async_context(kept_alive(adapters.vault()))
         yield
 
 

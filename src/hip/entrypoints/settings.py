@@ -88,6 +88,18 @@ class Settings(BaseSettings):
     callback_audience: str = "account"
     callback_issuer: str = ""
     key_file: Path = Path("var/hip.keys")
+    vault_url: str = ""
+    vault_token: SecretStr = SecretStr("")
+    vault_role_id: str = ""
+    vault_secret_id: SecretStr = SecretStr("")
+    vault_approle: str = "approle"
+    vault_namespace: str = ""
+    vault_ca_file: Path | None = None
+    vault_mount: str = "secret"
+    vault_keys: str = "hip/keys"
+    vault_transit: str = "transit"
+    vault_transit_key: str = "hip"
+    vault_timeout: float = Field(default=5.0, gt=0, le=60)
     wait_scale: float = Field(default=1.0, gt=0, le=10)
     gateway_timeout: float = Field(default=20.0, gt=0, le=120)
     link_authentication: Literal["DIRECT", "MEDIATED"] = "DIRECT"
@@ -127,12 +139,27 @@ class Settings(BaseSettings):
             raise ValueError("expected HOST:PORT, for example 127.0.0.1:8080")
         return value
 
-    @field_validator("gateway_url", "public_url", "otp_url")
+    @field_validator("gateway_url", "public_url", "otp_url", "vault_url")
     @classmethod
     def _without_slash(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("expected an http(s) URL")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _vault_can_be_used(self) -> Self:
+        """DATA-02: one way to log in to Vault, and no secret that points to a Vault that is not there."""
+        token, role = _given(self.vault_token), (bool(self.vault_role_id), _given(self.vault_secret_id))
+        forbidden = {
+            "HIP_VAULT_TOKEN: expected a token, or HIP_VAULT_ROLE_ID and HIP_VAULT_SECRET_ID": bool(self.vault_url)
+            and (token, *role) not in {(True, False, False), (False, True, True)},
+            "HIP_CLIENT_SECRET: expected vault:PATH#FIELD, and HIP_VAULT_URL": self.client_secret_in_vault is not None
+            and not (self.vault_url and all(self.client_secret_in_vault)),
+        }
+        faults = [text for text, broken in forbidden.items() if broken]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Self:
@@ -147,6 +174,7 @@ class Settings(BaseSettings):
             "HIP_GATEWAY_URL: expected the production gateway over https": not self.gateway_url.startswith("https://")
             or self.gateway_url == _SANDBOX_GATEWAY,
             "HIP_OTP_URL: expected https in production": self.otp_url.startswith("http:"),
+            "HIP_VAULT_URL: expected https in production": self.vault_url.startswith("http:"),
             "HIP_CM_ID: expected abdm in production": self.consent_manager != "abdm",
         }
         faults = [text for text, broken in forbidden.items() if broken]
@@ -158,6 +186,14 @@ class Settings(BaseSettings):
     def consent_manager(self) -> str:
         """X-CM-ID: ``sbx`` or ``abdm`` unless set."""
         return self.cm_id or ("abdm" if self.env == "production" else "sbx")
+
+    @property
+    def client_secret_in_vault(self) -> tuple[str, str] | None:
+        """Path and field of ``vault:PATH#FIELD``; None for a secret that stands here itself."""
+        if not self.client_secret.get_secret_value().startswith("vault:"):
+            return None
+        path, _, name = self.client_secret.get_secret_value().removeprefix("vault:").partition("#")
+        return path.strip("/"), name
 
     @property
     def address(self) -> tuple[str, int]:

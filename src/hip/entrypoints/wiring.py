@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 
 import httpx
 from pydantic import SecretStr
@@ -13,6 +14,8 @@ from hip.adapters.gateway.settings import GatewaySettings
 from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
 from hip.adapters.key_vault.local import LocalKeyVault
 from hip.adapters.key_vault.memory import MemoryKeyVault
+from hip.adapters.key_vault.vault import VaultKeyVault
+from hip.adapters.key_vault.vault_session import VaultSession, VaultSettings
 from hip.adapters.memory.session_cache import MemorySessionCache
 from hip.adapters.mongo.database import MongoDocuments
 from hip.adapters.mongo.names import AMRIT, SEED
@@ -72,7 +75,7 @@ def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids,
             base_url=settings.gateway_url,
             cm_id=settings.consent_manager,
             client_id=settings.client_id,
-            client_secret=_secret(settings.client_secret),
+            client_secret=client_secret(settings),
             timeout=timedelta(seconds=settings.gateway_timeout),
         ),
         clock=clock,
@@ -125,10 +128,48 @@ def callback_auth(settings: Settings, gateway: HttpGateway, clock: Clock) -> Cal
     return CallbackAuth(verifier=verifier, enforce=settings.callback_auth == "enforce")
 
 
+def vault_settings(settings: Settings) -> VaultSettings:
+    return VaultSettings(
+        url=settings.vault_url,
+        token=_secret(settings.vault_token),
+        role_id=settings.vault_role_id,
+        secret_id=_secret(settings.vault_secret_id),
+        approle=settings.vault_approle,
+        namespace=settings.vault_namespace,
+        ca_file=settings.vault_ca_file,
+        mount=settings.vault_mount,
+        keys=settings.vault_keys,
+        transit=settings.vault_transit,
+        transit_key=settings.vault_transit_key,
+        timeout=settings.vault_timeout,
+    )
+
+
+@cache  # once a process: a worker opens it before it forks for its batches, which then ask Vault nothing
+def _opened_vault(settings: VaultSettings, *, create: bool) -> VaultKeyVault:
+    return VaultKeyVault.open(settings, create=create)
+
+
+@cache
+def _secret_in_vault(settings: VaultSettings, path: str, name: str) -> str:
+    return VaultSession(settings).field(path, name)
+
+
+def client_secret(settings: Settings) -> str:
+    """HIP_CLIENT_SECRET itself, or what it points to in Vault. Raises NotFound naming the path, and Transient."""
+    place = settings.client_secret_in_vault
+    return _secret(settings.client_secret) if place is None else _secret_in_vault(vault_settings(settings), *place)
+
+
 def vault(settings: Settings) -> KeyVault:
-    """In memory mode a key of this process; else a key file, which the sandbox makes and production wants (DATA-02)."""
+    """In memory mode a key of this process; else HashiCorp Vault if its address is set, or a key file (DATA-02).
+
+    The sandbox makes the first key where none is; production wants it to be there.
+    """
     if settings.storage == "memory":
         return MemoryKeyVault()
+    if settings.vault_url:
+        return _opened_vault(vault_settings(settings), create=settings.env == "sandbox")
     return LocalKeyVault.open(settings.key_file, create=settings.env == "sandbox")
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TextIO, TypeVar
 
 import typer
 
+from hip.adapters.clock import system_clock
 from hip.application.audit import AuditTrail
 from hip.domain.audit import AuditHead, AuditLink, BrokenLink
 from hip.domain.errors import InvalidValue
@@ -65,7 +66,7 @@ def anchor(hip: Hip = None, output: _Output = None) -> None:
     ``-o`` adds to the file.
     """
     heads = asyncio.run(_with_trail(lasting_settings(), lambda trail: trail.heads(HipId(hip) if hip else None)))
-    now = datetime.now(UTC)
+    now = system_clock()
     lines = [
         json.dumps({"hipId": head.hip_id, "sequence": head.sequence, "digest": head.digest, "at": _text(now)})
         for head in heads

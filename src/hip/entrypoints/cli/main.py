@@ -13,6 +13,7 @@ from hip.entrypoints.cli import (
     demonstration,
     fidelius,
     ig,
+    keys,
     services,
     transfers,
     visits,
@@ -47,6 +48,7 @@ app.add_typer(ig.app, name="ig")
 app.add_typer(bridge.app, name="bridge")
 app.add_typer(fidelius.app, name="fidelius")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 
 def _version(wanted: bool) -> None:

@@ -18,13 +18,16 @@ def serve() -> None:
     """Answer the gateway and the hospital's system over HTTP. In memory mode relay and worker run inside."""
     import uvicorn
 
+    from hip.entrypoints.container import adapters_for
     from hip.entrypoints.http.app import create_app
     from hip.entrypoints.logs import configure, log
 
     configure()
     settings = Settings.read()
     host, port = settings.address
-    app = create_app(settings)
+    adapters = adapters_for(settings)
+    adapters.gateway()  # opens the key vault and reads our secret: what is missing is said before anything is served
+    app = create_app(settings, adapters=adapters)
     if settings.api_keys is None:
         log.warning("sandbox-api-key", setting="HIP_API_KEYS", mode="sandbox")
     config = uvicorn.Config(

@@ -11,6 +11,7 @@ from hip.adapters.rq_jobs import QUEUES
 from hip.domain.errors import StorageFailed
 from hip.entrypoints.logs import configure, log
 from hip.entrypoints.settings import Settings
+from hip.entrypoints.wiring import client_secret, vault
 
 # Importing the stack costs 1.1 s of CPU; a fork that has it already costs 0.09 s (style.md §5). Imports only: no
 # client, thread or loop may exist before a fork.
@@ -32,6 +33,9 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     settings.require("facilities")
     for module in _PRELOADED:
         importlib.import_module(module)
+    # What every batch needs of HashiCorp Vault is fetched once, here, and inherited; no connection to it stays open.
+    vault(settings)
+    client_secret(settings)
     url = settings.redis_url
     if url is None:
         return
