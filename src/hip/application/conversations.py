@@ -1,6 +1,7 @@
 """Holding a conversation with the gateway: registered before sent, every outcome kept (design.md, exchange)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from hip.application.messages import GatewayCall
 from hip.application.ports import Clock, Gateway, Ids
@@ -55,13 +56,19 @@ class Conversations:
                 )
             elif latest.succeeded or (latest.outcome is Outcome.ACCEPTED and not latest.overdue(now)):
                 return latest
-            elif latest.outcome is Outcome.SENT and call.flow.at_most_once and not again:
+            elif call.flow.at_most_once and not again and latest.outcome is Outcome.SENT:
                 exchange = latest.lapse(now=now)
+            elif call.flow.at_most_once and not again and self._fate_hidden(latest, now):
+                return latest
             else:
                 exchange = latest.again(request_id, now=now, answer_due=due)
             await uow.exchanges.save(exchange)
             await uow.commit()
         return exchange
+
+    def _fate_hidden(self, latest: Exchange, now: datetime) -> bool:
+        """A counted call, or one a person feels, may have arrived: not repeated before a day has passed."""
+        return latest.outcome is Outcome.UNANSWERED and now < latest.updated_at + self.waits.token_quota
 
     async def _send(self, call: GatewayCall, exchange: Exchange) -> Exchange:
         request_id = exchange.attempts[-1].request_id

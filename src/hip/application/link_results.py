@@ -32,10 +32,12 @@ async def mark_linked(
     )
 
 
-async def answered(uow: UnitOfWork, hip_id: HipId, request_id: RequestId, code: str | None, now: datetime) -> Exchange:
-    """Note a callback on its exchange. Raises NotFound when no call of ours is answered by it."""
+async def answered(
+    uow: UnitOfWork, hip_id: HipId, request_id: RequestId, code: str | None, *flows: Flow, now: datetime
+) -> Exchange:
+    """Note a callback on its exchange. Raises NotFound when it answers no call of ours of these flows."""
     exchange = await uow.exchanges.lock_by_request_id(hip_id, request_id)
-    if exchange is None:
+    if exchange is None or exchange.flow not in flows:
         raise NotFound("request", request_id, code="ABDM-1030")
     exchange = exchange.answer(request_id, code=code, now=now)
     await uow.exchanges.save(exchange)
@@ -55,7 +57,7 @@ class AcceptLinkResult:
         if code is not None and Flow.LINK_CARE_CONTEXT.already_done(code):
             code = None
         async with self.units() as uow:
-            exchange = await answered(uow, hip_id, event.answers, code, now)
+            exchange = await answered(uow, hip_id, event.answers, code, Flow.LINK_CARE_CONTEXT, now=now)
             visit_code = VisitCode(exchange.business_key)
             request = await uow.link_requests.lock_by_visit(hip_id, visit_code)
             if exchange.succeeded:
@@ -94,7 +96,7 @@ class AcceptNotify:
         now, hip_id = self.clock(), delivery.hip_id
         code = event.error.code if event.error else None
         async with self.units() as uow:
-            exchange = await answered(uow, hip_id, event.answers, code, now)
+            exchange = await answered(uow, hip_id, event.answers, code, Flow.SMS_NOTIFY, Flow.CONTEXT_NOTIFY, now=now)
             if exchange.flow is Flow.SMS_NOTIFY:
                 visit_code = VisitCode(exchange.business_key.partition("|")[0])
                 request = await uow.link_requests.lock_by_visit(hip_id, visit_code)

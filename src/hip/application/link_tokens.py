@@ -9,6 +9,7 @@ from hip.application.storage import Topic, UnitOfWork, Units
 from hip.domain.audit import AuditEntry
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.errors import NotFound, StorageFailed
+from hip.domain.exchanges import Flow
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId
 from hip.domain.links import LinkStatus, LinkToken
 
@@ -33,7 +34,7 @@ class AcceptToken:
         token: LinkToken | None = None
         async with self.units() as uow:
             exchange = await uow.exchanges.lock_by_request_id(hip_id, event.answers)
-            if exchange is None:
+            if exchange is None or exchange.flow is not Flow.GENERATE_TOKEN:
                 raise NotFound("request", event.answers, code="ABDM-1030")
             code = event.error.code if event.error else None
             await uow.exchanges.save(exchange.answer(event.answers, code=code, now=now))

@@ -168,3 +168,32 @@ def test_a_token_answer_with_neither_token_nor_error_is_a_refusal():
         assert house.gateway.of(Flow.LINK_CARE_CONTEXT) == []
 
     asyncio.run(story())
+
+
+def test_a_callback_that_answers_a_call_of_another_flow_is_not_known():
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        answers = house.gateway.last_id(Flow.GENERATE_TOKEN)
+        with pytest.raises(NotFound):
+            await house.accept_link_result(house.delivery(), LinkAnswered(answers=answers, error=None))
+
+    asyncio.run(story())
+
+
+def test_a_counted_call_whose_fate_was_hidden_by_two_crashes_is_still_made_once():
+    async def story() -> None:
+        house = House()
+        house.gateway.refusals[Flow.GENERATE_TOKEN] = [RuntimeError("the process dies here")]  # type: ignore[list-item]
+        await house.take_in()
+        for _ in range(4):
+            await house.work()
+            house.clock.advance(timedelta(hours=1))
+            await house.link_visit(HIP, "88120")
+        assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 1
+        house.clock.advance(timedelta(hours=24))
+        await house.link_visit(HIP, "88120")
+        assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 2, "a day later a new occasion may ask again"
+
+    asyncio.run(story())
