@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import httpx
 from abdm_ecdh import KeyMaterial, decrypt
 from tests.builders.processes import HIP
 from tests.e2e import own_gateway as gw
-from tests.e2e.own_gateway import Json, OwnGateway, OwnRequester, moment
+from tests.e2e.own_gateway import Json, Listener, OwnGateway, OwnRequester, listening, moment
 
 from hip.entrypoints.demo.processes import Service, service
 
@@ -23,6 +24,8 @@ TOKEN_CALLBACK = "/api/v3/hip/token/on-generate-token"
 LINK_CALLBACK = "/api/v3/link/on_carecontext"
 SMS_CALLBACK = "/api/v3/patients/sms/on-notify"
 DISCOVER = "/api/v3/hip/patient/care-context/discover"
+INIT = "/api/v3/hip/link/care-context/init"
+CONFIRM = "/api/v3/hip/link/care-context/confirm"
 CONSENT = "/api/v3/consent/request/hip/notify"
 REQUEST = "/api/v3/hip/health-information/request"
 
@@ -71,15 +74,20 @@ def opened(page: Json, own: KeyMaterial) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """Everything a stranger has: their gateway, their requester, the HMIS API, and the processes they started."""
+    """Everything a stranger has: their gateway, their requester, the HMIS API, and the processes they started.
+
+    ``telephone`` takes the text messages, every ``otps`` of them is noted.
+    """
 
     gateway: OwnGateway
     requester: OwnRequester
+    telephone: Listener
     hmis: httpx.Client
     service: Service
     settings: Mapping[str, str]
     folder: Path
     link_tokens: list[str] = field(default_factory=list)
+    otps: list[str] = field(default_factory=list)
 
     def hand_over(self, record: Json) -> str:
         """POST a visit; returns its code."""
@@ -158,6 +166,34 @@ class Outside:
         assert answer["transactionId"] == transaction
         return answer
 
+    def choose(self, found: Json, *, abha_address: str) -> str:
+        """The patient picks everything that was found; returns the link reference when the OTP has come."""
+        entries = [
+            {
+                "referenceNumber": entry["referenceNumber"],
+                "careContexts": [{"referenceNumber": each["referenceNumber"]} for each in entry["careContexts"]],
+                "hiType": entry["hiType"],
+                "count": entry["count"],
+            }
+            for entry in found["patient"]
+        ]
+        body = {"transactionId": found["transactionId"], "abhaAddress": abha_address, "patient": entries}
+        request_id = self.gateway.notify(INIT, body)
+        told, _ = self.gateway.call(gw.ON_INIT, lambda body: body["response"]["requestId"] == request_id)
+        assert told["transactionId"] == found["transactionId"]
+        message = self.telephone.await_request(lambda _: True, "a text message").body or {}
+        self.otps.append(re.findall(r"\b\d{6}\b", message["text"])[0])
+        reference: str = told["link"]["referenceNumber"]
+        return reference
+
+    def confirm(self, reference: str, otp: str) -> Json:
+        """The patient types an OTP; returns what on-confirm said."""
+        confirmation = {"token": otp, "linkRefNumber": reference}
+        body = {"requestId": None, "timestamp": None, "confirmation": confirmation}
+        request_id = self.gateway.notify(CONFIRM, body)
+        told, _ = self.gateway.call(gw.ON_CONFIRM, lambda body: body["response"]["requestId"] == request_id)
+        return told
+
     def grant(self, detail: Json) -> None:
         """Notify a consent, and see it acknowledged."""
         notification = {
@@ -234,6 +270,7 @@ def outside_of(
             "HIP_FACILITIES": json.dumps([{"id": HIP_ID, "name": "Demo Clinic"}]),
             "HIP_BIND": "127.0.0.1:0",
             "HIP_WAIT_SCALE": "0.05",
+            "HIP_OTP_URL": (telephone := stack.enter_context(listening(lambda _: (200, None)))).url,
             **settings,
         }
         stack.enter_context(requester.running())
@@ -247,6 +284,7 @@ def outside_of(
         yield Outside(
             gateway=gateway,
             requester=requester,
+            telephone=telephone,
             hmis=stack.enter_context(hmis),
             service=group,
             settings=given,

@@ -90,7 +90,7 @@ def test_a_request_under_a_consent_nobody_notified_is_refused_and_nothing_leaves
     assert outside.requester.pushes(transaction) == 0
 
 
-def test_a_patient_without_abha_gets_an_sms_and_is_found_by_mobile(outside: Outside) -> None:
+def test_a_patient_without_abha_gets_an_sms_is_found_by_mobile_and_links_with_an_otp(outside: Outside) -> None:
     patient = SURESH["patient"]
     code = outside.hand_over(SURESH)
     told, call = outside.gateway.call(gw.SMS)
@@ -111,6 +111,17 @@ def test_a_patient_without_abha_gets_an_sms_and_is_found_by_mobile(outside: Outs
     assert found["matchedBy"] == ["MOBILE"]
     assert {entry["referenceNumber"] for entry in found["patient"]} == {patient["reference"]}
     assert {c["referenceNumber"] for entry in found["patient"] for c in entry["careContexts"]} == {code}
+    elsewhere = outside.telephone.came.copy()
+    reference = outside.choose(found, abha_address="suresh.y69@sbx")
+    otp = outside.otps[-1]
+    refused = outside.confirm(reference, f"{(int(otp) + 1) % 1_000_000:06}")
+    assert refused["error"]["code"] == "ABDM-1035"
+    assert outside.hmis.get(f"/v1/visits/{code}").json()["linked"] is False
+    confirmed = outside.confirm(reference, otp)
+    assert {c["referenceNumber"] for entry in confirmed["patient"] for c in entry["careContexts"]} == {code}
+    outside.show(f"/v1/visits/{code}", lambda shown: shown["linked"])
+    [message] = outside.telephone.came[len(elsewhere) :]
+    assert (message.body or {})["mobile"].endswith(patient["phone"])  # of our own file, not of the request
     missed = outside.discover(patient, abha_address="suresh.y69@sbx", mobile="+919000000099")
     assert missed["error"]["code"] == "ABDM-1010"
     assert "patient" not in missed
