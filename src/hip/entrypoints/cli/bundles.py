@@ -13,6 +13,7 @@ from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId
 from hip.domain.visits import VisitRecord
+from hip.entrypoints.cli.inspection import show
 from hip.entrypoints.cli.validation import validate
 from hip.entrypoints.settings import Settings, SettingsInvalid
 
@@ -27,6 +28,7 @@ def bundle() -> None:
 
 
 app.command()(validate)
+app.command()(show)
 
 
 @app.command()
