@@ -69,7 +69,7 @@ class PushTarget:
     @property
     def loopback(self) -> bool:
         """True when the text itself says this machine."""
-        return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
+        return self.host == "localhost" or (self.address is not None and is_this_machine(self.address))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +113,14 @@ class AddressRules:
         if host in self.trusted_hosts:
             return addresses
         inner = self.allow_loopback_http and (host == "localhost" or _literal_loopback(host))
-        if not all(address.is_loopback if inner else is_public(address) for address in addresses):
+        if not all(is_this_machine(address) if inner else is_public(address) for address in addresses):
             raise UnsafeUrl("the push address resolves to an address that is not public")
         return addresses
+
+
+def is_this_machine(address: IpAddress) -> bool:
+    """True for 127.0.0.0/8 and ::1 alone. Python 3.13 calls IPv4 addresses mapped into IPv6 loopback as well."""
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 def is_public(address: IpAddress) -> bool:
@@ -178,6 +183,6 @@ def _inner_name(host: str) -> bool:
 
 def _literal_loopback(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        return is_this_machine(ip_address(host))
     except ValueError:
         return False

@@ -140,7 +140,12 @@ def test_a_guide_without_base_types_is_refused(tmp_path: Path) -> None:
         compile_guide([source])
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", gzip.compress(b'{"format": "other"}'), gzip.compress(b"[1]")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", gzip.compress(b'{"format": "other"}'), gzip.compress(b"[1]")],
+    # Named, for compressed bytes hold the time and xdist's workers must collect the same tests.
+    ids=["empty", "not compressed", "another format", "no object"],
+)
 def test_what_is_no_compiled_guide_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InvalidValue):
         read_guide(write(tmp_path / "guide", content))
