@@ -1,170 +1,23 @@
 """The operator's commands on real servers: what they say, what they change, and how they end (design.md, "Exit")."""
 
-import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import chdir
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import pytest
 from pymongo import MongoClient
-from tests.builders.consents import a_consent
-from tests.builders.conversations import a_callback, an_exchange
-from tests.builders.databases import a_postgres_database, connected
-from tests.builders.links import OTHER_HIP, a_link_request
-from tests.builders.moments import NOW
+from tests.builders.links import OTHER_HIP
 from tests.builders.processes import hip
-from tests.builders.stored_visits import a_bundle_record
-from tests.builders.transfers import a_page, a_transfer
+from tests.e2e.desk import EXAMPLES, GONE, NOWHERE, Answer, Desk, a_desk, transfer_id
 from tests.servers import Servers
-from typer.testing import CliRunner
-
-from hip.adapters.key_vault.local import LocalKeyVault
-from hip.domain.callbacks import CallbackId, CallbackState
-from hip.domain.identifiers import RequestId, TransactionId
-from hip.domain.transfers import Transfer
-from hip.entrypoints.cli.main import app
-
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "visits").glob("*.json"))
-PERSONAL = ("Meera", "Kulkarni", "9876543210", "meera.k01", "91123456789012", "Paracetamol")
-"""Of the first example, whom no listing may show."""
-NOWHERE = "127.0.0.1:9"  # the discard port: nothing listens
-GONE = {
-    "HIP_DATABASE_URL": f"postgresql://nobody@{NOWHERE}/hip",
-    "HIP_MONGO_URL": f"mongodb://{NOWHERE}",
-    "HIP_REDIS_URL": f"redis://{NOWHERE}/0",
-    "HIP_GATEWAY_URL": f"http://{NOWHERE}/api/hiecm",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a command said and how it ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    def json(self) -> Any:
-        return json.loads(self.stdout)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """An operator with a service on real servers. ``url`` is its PostgreSQL database."""
-
-    settings: Mapping[str, str]
-    folder: Path
-    url: str
-
-    def run(self, *arguments: str, **changes: str | None) -> Answer:
-        """``hip ARGUMENTS`` in this process, with the settings and then ``changes`` (None takes a setting away).
-
-        Whatever the command: no traceback, and nobody's name, number or medicine.
-        """
-        with chdir(self.folder):  # where no .env is
-            ended = CliRunner().invoke(app, arguments, env={**self.settings, **changes})
-        assert isinstance(ended.exception, SystemExit | None), repr(ended.exception)
-        assert "Traceback" not in ended.stderr
-        assert [word for word in PERSONAL if word in ended.output] == []
-        return Answer(code=ended.exit_code, stdout=ended.stdout, stderr=ended.stderr)
-
-    def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """What PostgreSQL holds."""
-
-        async def read() -> list[tuple[Any, ...]]:
-            connection = await connected(self.url)
-            try:
-                return [tuple(row.values()) for row in await connection.fetch(query, *arguments)]
-            finally:
-                await connection.close()
-
-        return asyncio.run(read())
-
-    def waiting(self, topic: str) -> list[str]:
-        """The keys of the outbox rows of a topic that no worker has done yet."""
-        return sorted(key for (key,) in self.rows("SELECT key FROM outbox WHERE topic = $1 AND state = 'ready'", topic))
 
 
 @pytest.fixture(scope="module")
-def desk(servers: Servers, mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A database of its own, brought up to date by the command, with one of everything in it."""
-    folder = tmp_path_factory.mktemp("operator")
-    with servers.scratch_database() as url:
-        mongo_database = f"{servers.mongo_database}_operator"
-        settings = {
-            "HIP_DATABASE_URL": url,
-            "HIP_MONGO_URL": mongo_url,
-            "HIP_MONGO_DATABASE": mongo_database,
-            "HIP_REDIS_URL": redis_url,
-            "HIP_GATEWAY_URL": GONE["HIP_GATEWAY_URL"],
-            "HIP_CLIENT_ID": "SBXID_HIP",
-            "HIP_CLIENT_SECRET": "hip-secret",
-            "HIP_FACILITIES": json.dumps([{"id": "IN0410000123", "name": "Demo"}, {"id": OTHER_HIP, "name": "Other"}]),
-            "HIP_KEY_FILE": str(folder / "hip.keys"),
-        }
-        desk = Desk(settings=settings, folder=folder, url=url)
-        assert desk.run("db", "upgrade").code == 0
-        asyncio.run(_fill(url, folder / "hip.keys"))
+def desk(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One for all tests: each works on rows of its own."""
+    with a_desk(servers, tmp_path_factory.mktemp("operator")) as desk:
         yield desk
-        with MongoClient[dict[str, Any]](mongo_url) as client:
-            client.drop_database(mongo_database)
-
-
-def _id(name: str) -> TransactionId:
-    return TransactionId(f"transfer-{name}")
-
-
-def _transfers() -> Sequence[Transfer]:
-    """One in each state an operator may meet; all but the first two are no business of a retry."""
-    asked = a_transfer()
-    acknowledged = asked.acknowledge(now=NOW)
-    pushing = replace(acknowledged, transaction_id=_id("failed")).plan(1, now=NOW)
-    errored = a_page(transaction_id=_id("failed")).errored("the requester said no", now=NOW)
-    failed = pushing.finish([errored], now=NOW).notified(now=NOW)
-    delivered = a_page().delivered(now=NOW)
-    refused = asked.refuse("ABDM-1063", "REL-08: dates outside the consent", notify=False, now=NOW)
-    return (
-        replace(acknowledged.give_up("too many failures", now=NOW), transaction_id=_id("dead")),
-        failed,
-        replace(
-            acknowledged.plan(1, now=NOW).finish([delivered], now=NOW).notified(now=NOW), transaction_id=_id("whole")
-        ),
-        replace(refused, transaction_id=_id("refused")),
-        replace(acknowledged, transaction_id=_id("running")),
-    )
-
-
-async def _fill(url: str, key_file: Path) -> None:
-    database = a_postgres_database(url, vault=LocalKeyVault.open(key_file, create=True))
-    try:
-        async with database.unit() as uow:
-            await uow.callbacks.add(a_callback())
-            await uow.callbacks.add(
-                a_callback(
-                    id=CallbackId("callback-hash"),
-                    request_id=RequestId("rejected-1"),
-                    sealed_body=None,
-                    state=CallbackState.REJECTED,
-                )
-            )
-            await uow.callbacks.add(a_callback(id=CallbackId("callback-other"), hip_id=OTHER_HIP))
-            await uow.exchanges.save(an_exchange())
-            await uow.link_requests.save(a_link_request(visit_code="linked-1"))
-            await uow.consents.save(a_consent())
-            await uow.bundles.add(a_bundle_record())
-            for transfer in _transfers():
-                await uow.transfers.add(transfer)
-                await uow.transfers.save(transfer)
-            page = a_page(transaction_id=_id("failed"))
-            await uow.transfers.add_pages([page])
-            await uow.transfers.save_page(page.errored("the requester said no", now=NOW))
-            await uow.commit()
-    finally:
-        await database.close()
 
 
 KINDS = {
@@ -173,7 +26,7 @@ KINDS = {
     "exchanges": "exchange-1",
     "callbacks": "callback-1",
     "consents": "consent-1",
-    "transfers": _id("failed"),
+    "transfers": transfer_id("failed"),
 }
 """Everything that can be listed, with the key of one that is there."""
 
@@ -307,7 +160,7 @@ def test_a_callback_is_replayed_and_one_that_cannot_be_does_not_keep_the_others(
 
 
 def _state(desk: Desk, name: str) -> tuple[Any, ...]:
-    [row] = desk.rows("SELECT status, outcome FROM data_flow_request WHERE transaction_id = $1", _id(name))
+    [row] = desk.rows("SELECT status, outcome FROM data_flow_request WHERE transaction_id = $1", transfer_id(name))
     return row
 
 
@@ -315,26 +168,26 @@ def test_failed_transfers_are_retried_all_or_by_name_after_a_dry_run_that_change
     dry = desk.run("transfers", "retry", "--all-failed", "--dry-run", "--json")
     assert dry.code == 0
     assert {row["transactionId"]: row["result"] for row in dry.json()} == {
-        _id("dead"): "would be retried from acknowledged",
-        _id("failed"): "would be retried from pushing",
+        transfer_id("dead"): "would be retried from acknowledged",
+        transfer_id("failed"): "would be retried from pushing",
     }
     hopeless = ("whole", "refused", "running", "unknown")
     for choice in (["--dry-run"], []):
-        names = [_id(name) for name in hopeless]
+        names = [transfer_id(name) for name in hopeless]
         answer = desk.run("transfers", "retry", *names, *choice, "--json")
         assert answer.code == 1
         assert [(row["transactionId"], row["failed"]) for row in answer.json()] == [(name, True) for name in names]
     assert (desk.waiting("transfer"), _state(desk, "dead")) == ([], ("dead", None))
 
-    named = desk.run("transfers", "retry", _id("dead"), _id("whole"))
+    named = desk.run("transfers", "retry", transfer_id("dead"), transfer_id("whole"))
     assert named.code == 1
-    assert named.stdout.splitlines()[0] == f"{_id('dead')}\tretried from acknowledged"
+    assert named.stdout.splitlines()[0] == f"{transfer_id('dead')}\tretried from acknowledged"
     assert _state(desk, "dead") == ("acknowledged", None)
     rest = hip("transfers", "retry", "--all-failed", settings=desk.settings, folder=desk.folder)
-    assert (rest.code, rest.stdout, rest.stderr) == (0, f"{_id('failed')}\tretried from pushing\n", "")
+    assert (rest.code, rest.stdout, rest.stderr) == (0, f"{transfer_id('failed')}\tretried from pushing\n", "")
     assert _state(desk, "failed") == ("pushing", None)
-    assert desk.rows("SELECT state FROM pages WHERE transaction_id = $1", _id("failed")) == [("pending",)]
-    assert desk.waiting("transfer") == sorted([_id("dead"), _id("failed")])
+    assert desk.rows("SELECT state FROM pages WHERE transaction_id = $1", transfer_id("failed")) == [("pending",)]
+    assert desk.waiting("transfer") == sorted([transfer_id("dead"), transfer_id("failed")])
     assert (_state(desk, "whole"), _state(desk, "refused")) == (("done", "TRANSFERRED"), ("done", "FAILED"))
     nothing = desk.run("transfers", "retry", "--all-failed", "--since", "2100-01-01", "--json")
     assert (nothing.code, nothing.json()) == (0, [])
