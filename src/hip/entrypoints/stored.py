@@ -1,6 +1,7 @@
 """Everything that can be listed and shown, once for the command line and once for HTTP."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hip.application.ports import Bundles
@@ -113,11 +114,13 @@ async def _count_errors_of_visits(bundles: Bundles, rows: Sequence[Shown]) -> No
 
 
 async def _add_issues(bundles: Bundles, rows: Sequence[Shown]) -> None:
-    """``errors`` and ``issues``. Raises StorageFailed."""
+    """``errors`` and ``issues``; None while the document store is away."""
     for row in rows:
-        issues = await bundles.issues(_key(row), row["version"]) or ()
-        row["errors"] = sum(issue.severity is Severity.ERROR for issue in issues)
-        row["issues"] = [views.issue_view(issue) for issue in issues]
+        row["errors"] = row["issues"] = None
+        with suppress(StorageFailed):
+            issues = await bundles.issues(_key(row), row["version"]) or ()
+            row["errors"] = sum(issue.severity is Severity.ERROR for issue in issues)
+            row["issues"] = [views.issue_view(issue) for issue in issues]
 
 
 def _key(row: Shown) -> BundleKey:
