@@ -44,6 +44,7 @@ from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.retries import RetryTransfer
 from hip.application.sms import SendSmsLink
 from hip.application.storage import OutboxRow, Topic
+from hip.application.sweeps import SweepConsents, SweepDeadlines
 from hip.application.transfers import PushTransfer
 from hip.application.waits import Waits
 from hip.application.work import Handler, RunRows
@@ -62,6 +63,7 @@ from hip.domain.identifiers import (
     TransactionId,
 )
 from hip.domain.key_material import KeyMaterial
+from hip.domain.release_facts import ReleasePolicy
 from hip.domain.transfers import HealthInformationRequest
 from hip.domain.visits import VisitRecord
 from hip.entrypoints.facilities import ConfiguredFacilities
@@ -173,6 +175,7 @@ class House:
         self.records = JsonVisitRecords()
         self.waits = Waits.scaled(0.001)
         self.reports: list[tuple[str, str]] = []
+        self.alarms: list[tuple[str, str, str]] = []
         self.facilities = ConfiguredFacilities((CLINIC,))
         talk = Conversations(self.units, self.gateway, self.clock, self.ids, self.waits)
         self.conversations = talk
@@ -195,27 +198,33 @@ class House:
             LinkingRules(),
         )
         self.answer_link_confirm = AnswerLinkConfirm(self.units, talk, self.clock)
-        self.receive_consent = ReceiveConsent(self.units, talk, self.clock)
+        self.receive_consent = ReceiveConsent(self.units, talk, self.clock, self.waits, self._alarm)
         self.receive_request = ReceiveHealthInformationRequest(self.units, self.clock, self.waits)
         self.retry_transfer = RetryTransfer(self.units, self.clock, self.waits)
+        self.policy = ReleasePolicy(consent_manager="sbx")
+        self.build_bundle = BuildBundle(
+            self.units, self.documents, FhirComposer(), self.validator, self.facilities, self.clock
+        )
+        self.sweep_consents = SweepConsents(self.units, self.clock)
+        self.sweep_deadlines = SweepDeadlines(self.units, self.clock, self._alarm)
         self.push_transfer = PushTransfer(
             self.units,
             talk,
             NotifyTransfer(self.units, talk, self.clock),
-            ReleaseGate(sealer),
+            ReleaseGate(sealer, self.pusher, self.policy),
             self.documents,
+            self.build_bundle,
             sealer,
             self.pusher,
             self.clock,
             self.waits,
+            self._alarm,
             4,
             lambda content: hashlib.md5(content, usedforsecurity=False).hexdigest(),
             lambda: 0.5,
         )
         self.handlers: dict[Topic, Handler] = {
-            Topic.BUNDLE: BuildBundle(
-                self.units, self.documents, FhirComposer(), self.validator, self.facilities, self.clock
-            ),
+            Topic.BUNDLE: self.build_bundle,
             Topic.LINK: self.link_visit,
             Topic.SMS: SendSmsLink(self.units, talk, self.facilities, self.clock, self.ids),
             Topic.TRANSFER: self.push_transfer,
@@ -225,6 +234,9 @@ class House:
 
     def _report(self, event: str, *, topic: str, row: int, attempt: int, error: str) -> None:
         self.reports.append((event, error))
+
+    def _alarm(self, event: str, *, hip_id: HipId, subject: str, detail: str = "") -> None:
+        self.alarms.append((event, subject, detail))
 
     async def work(self) -> None:
         """Run everything that is due, and what that causes, until nothing is."""

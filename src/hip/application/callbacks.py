@@ -143,7 +143,12 @@ class ProcessCallback:
         await self._finish(ended)
 
     async def _hand_over(self, event: GatewayEvent, callback: Callback) -> None:
-        delivery = Delivery(hip_id=callback.hip_id, request_id=callback.request_id, received_at=callback.received_at)
+        delivery = Delivery(
+            hip_id=callback.hip_id,
+            request_id=callback.request_id,
+            received_at=callback.received_at,
+            callback_id=callback.id,
+        )
         match event:
             case TokenAnswered():
                 await self.accept_token(delivery, event)

@@ -1,11 +1,14 @@
 """Flow: consent notify → stored before it is acknowledged; an ended consent stops everything (contract §2.9)."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from hip.application.consent_ends import cut_copies, end_consent
 from hip.application.conversations import Conversations
 from hip.application.messages import ConsentNotified, ConsentOnNotify, Delivery, GatewayError
-from hip.application.ports import Clock
-from hip.application.storage import Units
+from hip.application.ports import Alarm, Clock
+from hip.application.storage import Topic, UnitOfWork, Units
+from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.consents import Consent, ConsentStatus, SignatureState
 from hip.domain.exchanges import Outcome
@@ -17,24 +20,33 @@ class ReceiveConsent:
     units: Units
     conversations: Conversations
     clock: Clock
+    waits: Waits
+    alarm: Alarm
 
     async def __call__(self, delivery: Delivery, event: ConsentNotified) -> None:
-        """Store what was said, then answer OK; an artefact of another HIP is answered with an error (REL-05)."""
+        """Store what was said, then answer OK; an artefact of another HIP is answered with an error (REL-05).
+
+        An OK that the gateway took later than 60 seconds after its callback is cause for alarm (REL-20).
+        """
         hip_id = delivery.hip_id
         error: GatewayError | None = None
         artefact = event.artefact
         if artefact is not None and artefact.hip_id is not None and artefact.hip_id != hip_id:
             error = GatewayError(code="ABDM-1035", message="The consent names another HIP")
         else:
-            await self._store(hip_id, event)
+            await self._store(delivery, event)
         exchange = await self.conversations.hold(
             ConsentOnNotify(consent_id=event.consent_id, answers=delivery.request_id, error=error), hip_id=hip_id
         )
-        if error is None and exchange.outcome is Outcome.ACCEPTED:
-            await self._acknowledged(hip_id, event)
+        if error is not None:
+            return
+        if exchange.outcome is Outcome.ACCEPTED:
+            await self._acknowledged(delivery, event)
+        elif exchange.outcome is Outcome.REFUSED:
+            self.alarm("on-notify-refused", hip_id=hip_id, subject=event.consent_id)
 
-    async def _store(self, hip_id: HipId, event: ConsentNotified) -> None:
-        now = self.clock()
+    async def _store(self, delivery: Delivery, event: ConsentNotified) -> None:
+        hip_id, now = delivery.hip_id, self.clock()
         signature = SignatureState.UNVERIFIED if event.signed else SignatureState.ABSENT
         async with self.units() as uow:
             known = await uow.consents.lock(hip_id, event.consent_id)
@@ -48,6 +60,7 @@ class ReceiveConsent:
                     signature_state=signature,
                     received_at=now,
                     updated_at=now,
+                    terms_hash=event.artefact.fingerprint if event.artefact is not None else None,
                 )
             else:
                 consent = known.receive(
@@ -57,7 +70,9 @@ class ReceiveConsent:
                     signature_state=signature,
                     now=now,
                 )
-            await uow.consents.save(consent)
+            if delivery.callback_id is not None:
+                await uow.callbacks.about(hip_id, delivery.callback_id, event.consent_id)
+            await self._keep(uow, known, consent)
             await uow.audit.append(
                 AuditEntry(
                     hip_id=hip_id,
@@ -70,9 +85,39 @@ class ReceiveConsent:
             )
             await uow.commit()
 
-    async def _acknowledged(self, hip_id: HipId, event: ConsentNotified) -> None:
+    @staticmethod
+    async def _keep(uow: UnitOfWork, known: Consent | None, consent: Consent) -> None:
+        if not consent.status.ended:
+            await uow.consents.save(consent)
+        elif known is not None and known.status.ended:
+            await cut_copies(uow, known)  # a GRANTED that came, or was replayed, after the end
+        else:
+            await end_consent(uow, known or consent, consent)
+
+    async def _acknowledged(self, delivery: Delivery, event: ConsentNotified) -> None:
+        hip_id, now = delivery.hip_id, self.clock()
+        took = now - delivery.received_at
+        late = took > self.waits.on_notify
         async with self.units() as uow:
             consent = await uow.consents.lock(hip_id, event.consent_id)
-            if consent is not None and consent.acknowledged_at is None:
-                await uow.consents.save(consent.acknowledge(now=self.clock()))
-                await uow.commit()
+            if consent is None or consent.acknowledged_at is not None:
+                return
+            await uow.consents.save(consent.acknowledge(now=now))
+            for transfer in await uow.transfers.open_of_consent(hip_id, event.consent_id):
+                await uow.outbox.hurry(hip_id, Topic.TRANSFER, transfer.transaction_id, run_at=now)
+            if late:
+                await uow.audit.append(_late(hip_id, event, took, self.clock))
+            await uow.commit()
+        if late:
+            self.alarm("on-notify-late", hip_id=hip_id, subject=event.consent_id, detail=f"{took.total_seconds():.0f}s")
+
+
+def _late(hip_id: HipId, event: ConsentNotified, took: timedelta, clock: Clock) -> AuditEntry:
+    return AuditEntry(
+        hip_id=hip_id,
+        at=clock(),
+        actor="worker",
+        action="on-notify-late",
+        subject=event.consent_id,
+        detail=(("seconds", f"{took.total_seconds():.0f}"),),
+    )

@@ -8,6 +8,7 @@ exchange.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hip.domain.callbacks import CallbackId
 from hip.domain.consents import ConsentArtefact, ConsentStatus
 from hip.domain.discovery import DiscoveryQuery
 from hip.domain.exchanges import Flow
@@ -337,8 +338,9 @@ GatewayEvent = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The envelope of an event: for whom, under which REQUEST-ID (the id our answer must name)."""
+    """The envelope of an event: for whom, under which REQUEST-ID (the id our answer must name), from which row."""
 
     hip_id: HipId
     request_id: RequestId
     received_at: datetime
+    callback_id: CallbackId | None = None

@@ -26,6 +26,14 @@ class Clock(Protocol):
         """Now, in UTC, aware."""
 
 
+class Alarm(Protocol):
+    def __call__(self, event: str, *, hip_id: HipId, subject: str, detail: str = "") -> None:
+        """One line in the log for a person to look at. ``subject`` is an id of a consent or transaction, never a name.
+
+        ``detail`` is a rule, a code or a share; what must last is written to the audit besides.
+        """
+
+
 class Ids(Protocol):
     def __call__(self) -> str:
         """A fresh lower-case UUID v4; never the same twice (contract §1.2)."""
@@ -152,6 +160,9 @@ class SessionCache(Protocol):
 class JobQueue(Protocol):
     async def enqueue(self, rows: Sequence[OutboxRow]) -> None:
         """Wake a worker for leased rows of one topic. Ids and attempts only; the same batch twice is one job."""
+
+    async def backlog(self) -> int:
+        """How many batches nobody has begun; the relay holds back when they are many."""
 
 
 class Composer(Protocol):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hip.application.messages import Delivery, HealthInformationAsked
 from hip.application.ports import Clock
-from hip.application.storage import Topic, Units
+from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.transfers import Transfer, TransferState
@@ -32,6 +32,8 @@ class ReceiveHealthInformationRequest:
         )
         async with self.units() as uow:
             if not await uow.transfers.add(transfer):
+                await self._repeated(uow, transfer)
+                await uow.commit()
                 return
             await uow.outbox.add(hip_id, Topic.TRANSFER, event.transaction_id, run_at=now)
             await uow.audit.append(
@@ -45,3 +47,15 @@ class ReceiveHealthInformationRequest:
                 )
             )
             await uow.commit()
+
+    async def _repeated(self, uow: UnitOfWork, transfer: Transfer) -> None:
+        await uow.audit.append(
+            AuditEntry(
+                hip_id=transfer.hip_id,
+                at=self.clock(),
+                actor="gateway",
+                action="transfer-repeated",
+                subject=transfer.transaction_id,
+                detail=(("rule", "REL-16"), ("consent", transfer.consent_id)),
+            )
+        )

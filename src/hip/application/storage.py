@@ -12,11 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from hip.application.listings import Listing
 from hip.application.patient_storage import LinkAttempts
+from hip.application.release_storage import Consents, Decisions, Transfers
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.callbacks import Callback, CallbackId
-from hip.domain.consents import Consent
 from hip.domain.discovery import DiscoveryRequest, PatientIdentifiers
 from hip.domain.exchanges import Exchange, ExchangeId, Flow
 from hip.domain.hi_types import HiType
@@ -33,9 +34,34 @@ from hip.domain.identifiers import (
 )
 from hip.domain.links import CareContext, LinkRequest, LinkToken
 from hip.domain.patients import Patient
-from hip.domain.transfers import Page, Transfer, TransferOutcome, TransferState
 from hip.domain.triggers import Trigger
 from hip.domain.visits import VisitRecord
+
+__all__ = [
+    "Audit",
+    "BundleRecords",
+    "Callbacks",
+    "CareContexts",
+    "Consents",
+    "Decisions",
+    "Discoveries",
+    "Exchanges",
+    "LinkAttempts",
+    "LinkRequests",
+    "LinkTokens",
+    "Listing",
+    "Outbox",
+    "OutboxRow",
+    "Patients",
+    "TokenAnswer",
+    "Topic",
+    "Transfers",
+    "Triggers",
+    "UnitOfWork",
+    "Units",
+    "Visit",
+    "Visits",
+]
 
 
 class Topic(StrEnum):
@@ -81,15 +107,6 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """What a list asks for: newest first, of one HIP or (for the operator's command line) of all."""
-
-    hip_id: HipId | None = None
-    since: datetime | None = None
-    limit: int = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAnswer:
     """A row of ``generate_token_response``: the token (None once dropped or when refused) or the error code."""
 
@@ -128,6 +145,9 @@ class Outbox(Protocol):
     async def bury(self, row_id: int, attempt: int) -> bool:
         """The dead letter. False as for ``done``."""
 
+    async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
+        """Ready rows of this key that would run later may be leased from ``run_at`` on; how many. Leased ones stay."""
+
     async def waiting(self) -> int:
         """Rows of every HIP that are ready or leased."""
 
@@ -138,7 +158,13 @@ class Callbacks(Protocol):
 
     async def get(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None: ...
     async def save(self, callback: Callback) -> None:
-        """Write state, error, runs and finish time, and the sealed body (None cuts it out, RET-01)."""
+        """Write state, error, runs and finish time. A sealed body of None cuts it out; it is never put back."""
+
+    async def about(self, hip_id: HipId, callback_id: CallbackId, consent_id: ConsentId) -> None:
+        """Note which consent a delivery was about."""
+
+    async def cut(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[CallbackId]:
+        """Cut the bodies out of all deliveries about a consent; their hashes stay (RET-01). Which ones were cut."""
 
     async def list(self, listing: Listing) -> Sequence[Callback]: ...
 
@@ -203,6 +229,9 @@ class CareContexts(Protocol):
 
     async def lock(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None: ...
     async def get(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None: ...
+    async def several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
+        """Those that are known, in any order."""
+
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:
@@ -248,6 +277,9 @@ class BundleRecords(Protocol):
         """The newest valid version: the last good one stays servable when a rebuild is invalid."""
 
     async def servable_types(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[HiType]: ...
+    async def servable_of(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
+        """The newest valid version of each HI type of each of these visits, in any order."""
+
     async def list(self, listing: Listing) -> Sequence[BundleRecord]: ...
 
 
@@ -259,42 +291,6 @@ class Discoveries(Protocol):
 
     async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
     async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
-
-
-class Consents(Protocol):
-    async def save(self, consent: Consent) -> None:
-        """Insert or replace by (hip_id, consent_id). A None artefact removes the stored one (RET-01)."""
-
-    async def lock(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None: ...
-    async def get(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None: ...
-    async def list(self, listing: Listing) -> Sequence[Consent]: ...
-
-
-class Transfers(Protocol):
-    """Table ``data_flow_request``; its pages in ``pages``."""
-
-    async def add(self, transfer: Transfer) -> bool:
-        """False when the transaction id is known for this HIP (REL-16)."""
-
-    async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> Transfer | None: ...
-    async def get(self, hip_id: HipId, transaction_id: TransactionId) -> Transfer | None: ...
-    async def save(self, transfer: Transfer) -> None: ...
-    async def open_of_consent(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[Transfer]:
-        """Transfers of the consent that are neither done nor dead, oldest first."""
-
-    async def list(
-        self, listing: Listing, *, state: TransferState | None = None, outcome: TransferOutcome | None = None
-    ) -> Sequence[Transfer]: ...
-    async def add_pages(self, pages: Sequence[Page]) -> None:
-        """Insert pages; those that exist stay as they are."""
-
-    async def lock_page(self, hip_id: HipId, transaction_id: TransactionId, number: int) -> Page | None: ...
-    async def save_page(self, page: Page) -> None: ...
-    async def pending_pages(self, hip_id: HipId, transaction_id: TransactionId, *, limit: int) -> Sequence[Page]:
-        """Pages still to be pushed, by number."""
-
-    async def pages(self, hip_id: HipId, transaction_id: TransactionId) -> Sequence[Page]:
-        """All pages, by number."""
 
 
 class Audit(Protocol):
@@ -345,6 +341,8 @@ class UnitOfWork(Protocol):
     def consents(self) -> Consents: ...
     @property
     def transfers(self) -> Transfers: ...
+    @property
+    def decisions(self) -> Decisions: ...
     @property
     def audit(self) -> Audit: ...
     async def commit(self) -> None:

@@ -5,38 +5,27 @@ twice is harmless: a repeat of a page may reach the requester, a second account 
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hip.application.conversations import Conversations
 from hip.application.messages import GatewayError, HealthInformationOnRequest
 from hip.application.notifies import NotifyTransfer
-from hip.application.ports import Bundles, Clock, PushedPage, Pusher, Sealer
+from hip.application.pages import PageRun, Stopped
+from hip.application.ports import Alarm, Bundles, Clock, Pusher, Sealer
 from hip.application.release import ReleaseGate
-from hip.application.storage import UnitOfWork, Units
+from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits
+from hip.application.work import Handler
 from hip.domain.audit import AuditEntry
-from hip.domain.bundles import BundleKey, BundleRecord
-from hip.domain.errors import KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
+from hip.domain.decisions import Decision, Verdict
+from hip.domain.errors import Transient, Waiting
 from hip.domain.exchanges import Outcome
 from hip.domain.identifiers import HipId, TransactionId
-from hip.domain.transfers import Page, PageState, Transfer, TransferState
+from hip.domain.transfers import Transfer, TransferState
 
-_PAGES_AT_ONCE = 64
-"""How many page rows are read at a time: memory stays flat for any number of care contexts."""
-
-NOT_YET_KNOWN = frozenset({"400", "404"})
-"""The requester may not know the transaction yet (contract §2.10)."""
-
-
-class Stopped(Exception):
-    """The gate said no in the middle of a transfer."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+_BEFORE_ITS_END = (TransferState.REQUESTED, TransferState.ACKNOWLEDGED, TransferState.PUSHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +35,29 @@ class PushTransfer:
     notify: NotifyTransfer
     gate: ReleaseGate
     bundles: Bundles
+    build: Handler
     sealer: Sealer
     pusher: Pusher
     clock: Clock
     waits: Waits
+    alarm: Alarm
     parallel: int
     checksum: Callable[[bytes], str]
     jitter: Callable[[], float]
 
     async def __call__(self, hip_id: HipId, key: str) -> None:
-        """Run the transfer ``key`` (its transaction id) as far as it goes. Raises Transient to be run again later."""
+        """Run the transfer ``key`` (its transaction id) as far as it goes.
+
+        Raises Transient to be run again later, Waiting while the consent's on-notify or an earlier request on the
+        same consent comes first.
+        """
         transfer = await self._start(hip_id, TransactionId(key))
         if transfer is None:
             return
         if transfer.state is TransferState.REQUESTED:
             transfer = await self._acknowledge(transfer)
+        if transfer.state in (TransferState.ACKNOWLEDGED, TransferState.PUSHING):
+            await self._await_turn(transfer)
         if transfer.state is TransferState.ACKNOWLEDGED:
             transfer = await self._plan(transfer)
         if transfer.state is TransferState.PUSHING:
@@ -82,21 +79,18 @@ class PushTransfer:
         """Decide, and tell the gateway: ACKNOWLEDGED, or the first rule that refuses (REL-23)."""
         hip_id, now = transfer.hip_id, self.clock()
         async with self.units() as uow:
-            consent = await uow.consents.get(hip_id, transfer.consent_id)
-        refusals = list(self.gate.request(transfer, consent, now=now))
-        try:
-            self.pusher.check(transfer.request.data_push_url)
-        except UnsafeUrl as refusal:
-            code, reason = refusal.code, "PUSH-04: the push address must not be called"
-        else:
-            code, reason = (refusals[0].code, f"{refusals[0].rule}: {refusals[0].reason}") if refusals else ("", "")
-        if not code and consent is not None and consent.acknowledged_at is None:
-            raise Transient("REL-20: the consent's on-notify has not been accepted yet")
+            decision, consent = await self.gate.request(uow, transfer, now=now)
+        if decision.waits and now < transfer.deadline:
+            raise Waiting(
+                "REL-20: the consent's on-notify has not been accepted yet", retry_after=self._until(transfer, now=now)
+            )
+        refusal = decision.refusal
+        code, reason = ("", "") if refusal is None else (refusal.code or "ABDM-9999", refusal.told)
         exchange = await self.conversations.hold(
             HealthInformationOnRequest(
                 transaction_id=transfer.transaction_id,
                 answers=transfer.request_id,
-                error=GatewayError(code=code, message=reason.partition(": ")[2]) if code else None,
+                error=None if refusal is None else GatewayError(code=code, message=refusal.reason),
             ),
             hip_id=hip_id,
         )
@@ -114,163 +108,152 @@ class PushTransfer:
                 else current.acknowledge(now=self.clock())
             )
             await uow.transfers.save(current)
+            await uow.decisions.append(decision)
             if code and consent is not None:
-                await uow.transfers.add_pages(self.gate.refused_pages(current, consent, reason))
-            await uow.audit.append(
-                AuditEntry(
-                    hip_id=hip_id,
-                    at=self.clock(),
-                    actor="worker",
-                    action="release-decided",
-                    subject=transfer.transaction_id,
-                    detail=(("verdict", "refused" if code else "permitted"), ("reason", reason)),
-                )
-            )
+                await self.gate.add_refused(uow, current, consent, reason)
+            if code:
+                await self._hurry_others(uow, current)
+            await self._write_down(uow, current, decision, reason)
             await uow.commit()
+        self._raise_alarms(decision)
         if not code:
             await asyncio.sleep(self.waits.before_first_push.total_seconds())
         return current
 
-    async def _plan(self, transfer: Transfer) -> Transfer:
-        hip_id, transaction_id = transfer.hip_id, transfer.transaction_id
+    async def _write_down(self, uow: UnitOfWork, transfer: Transfer, decision: Decision, reason: str) -> None:
+        entry = AuditEntry(
+            hip_id=transfer.hip_id,
+            at=self.clock(),
+            actor="worker",
+            action="release-decided",
+            subject=transfer.transaction_id,
+            detail=(("verdict", "refused" if reason else "permitted"), ("reason", reason)),
+        )
+        await uow.audit.append(entry)
+        if not reason and _breaks_the_glass(decision):
+            # REL-13: whoever reads the audit must find why this release went around the patient's usual say.
+            await uow.audit.append(
+                AuditEntry(
+                    hip_id=transfer.hip_id,
+                    at=self.clock(),
+                    actor="worker",
+                    action="break-the-glass",
+                    subject=transfer.transaction_id,
+                    detail=(
+                        ("consent", transfer.consent_id),
+                        ("requester", decision.requester or ""),
+                        ("reason", "the consent's purpose is BTG"),
+                    ),
+                )
+            )
+
+    def _raise_alarms(self, decision: Decision) -> None:
+        subject = decision.transaction_id or decision.consent_id
+        if decision.permitted and _breaks_the_glass(decision):
+            self.alarm("break-the-glass", hip_id=decision.hip_id, subject=subject, detail="REL-13")
+        if decision.patient is not None and any(result.rule == "REL-19" for result in decision.refusals):
+            self.alarm("artefact-changed", hip_id=decision.hip_id, subject=subject, detail="REL-19")
+
+    async def _await_turn(self, transfer: Transfer) -> None:
+        """One request on a consent runs at a time, the oldest first; each has been answered by now.
+
+        Past its deadline a transfer waits for nobody: it ends. Raises Waiting.
+        """
+        now = self.clock()
+        if now >= transfer.deadline:
+            return
         async with self.units() as uow:
+            others = await uow.transfers.open_of_consent(transfer.hip_id, transfer.consent_id)
+        if any(_goes_before(other, transfer) for other in others):
+            raise Waiting("an earlier request on this consent comes first", retry_after=self._until(transfer, now=now))
+
+    async def _plan(self, transfer: Transfer) -> Transfer:
+        hip_id, transaction_id, now = transfer.hip_id, transfer.transaction_id, self.clock()
+        async with self.units() as uow:
+            consent = await uow.consents.lock(hip_id, transfer.consent_id)
             current = await uow.transfers.lock(hip_id, transaction_id) or transfer
-            consent = await uow.consents.get(hip_id, current.consent_id)
             if current.state is not TransferState.ACKNOWLEDGED:
                 return current
-            pages = await self.gate.plan(uow, current, consent) if consent is not None else ()
-            await uow.transfers.add_pages(pages)
-            current = current.plan(sum(page.state is PageState.PENDING for page in pages), now=self.clock())
+            plan = await self.gate.plan(uow, current, consent, now=now)
+            current = current.plan(plan.to_push, now=now)
+            if plan.refusal is not None:
+                current = current.finish((), now=now, reason=plan.refusal.told)
+                await self._hurry_others(uow, current)
             await uow.transfers.save(current)
             await uow.commit()
         return current
 
     async def _push(self, transfer: Transfer) -> Transfer:
-        reason: str | None = None
+        run = PageRun(
+            transfer=transfer,
+            units=self.units,
+            gate=self.gate,
+            bundles=self.bundles,
+            build=self.build,
+            sealer=self.sealer,
+            pusher=self.pusher,
+            clock=self.clock,
+            waits=self.waits,
+            alarm=self.alarm,
+            parallel=self.parallel,
+            checksum=self.checksum,
+            jitter=self.jitter,
+        )
         try:
-            while True:
-                async with self.units() as uow:
-                    pages = await uow.transfers.pending_pages(
-                        transfer.hip_id, transfer.transaction_id, limit=_PAGES_AT_ONCE
-                    )
-                if not pages:
-                    break
-                await self._push_all(transfer, pages)
+            await run()
         except Stopped as stopped:
-            reason = stopped.reason
+            return await self._finish(transfer, stopped.reason)
+        except Transient as failure:
+            # A consent that ended while the last pages were failing must not wait for their next try.
+            if (reason := await self._stopped_by(transfer)) is not None:
+                return await self._finish(transfer, reason)
+            left = max(transfer.deadline - self.clock(), timedelta(0))
+            wait = failure.retry_after or self.waits.backoff(transfer.attempts, jitter=self.jitter())
+            raise Transient(str(failure), retry_after=min(wait, left), code=failure.code) from None
+        return await self._finish(transfer, None)
+
+    async def _stopped_by(self, transfer: Transfer) -> str | None:
+        now = self.clock()
         async with self.units() as uow:
-            current = await uow.transfers.lock(transfer.hip_id, transfer.transaction_id) or transfer
+            consent = await uow.consents.lock(transfer.hip_id, transfer.consent_id)
+            decision = self.gate.again(transfer, consent, now=now)
+            if decision.refusal is None:
+                return None
+            await uow.decisions.append(decision)
+            await uow.commit()
+        return decision.refusal.told
+
+    async def _finish(self, transfer: Transfer, reason: str | None) -> Transfer:
+        hip_id, transaction_id, now = transfer.hip_id, transfer.transaction_id, self.clock()
+        async with self.units() as uow:
+            current = await uow.transfers.lock(hip_id, transaction_id) or transfer
             if current.state is not TransferState.PUSHING:
                 return current
-            pages = await uow.transfers.pages(transfer.hip_id, transfer.transaction_id)
             if reason is not None:
-                pages = [page.errored(reason, now=self.clock()) for page in pages]
-                for page in pages:
-                    await uow.transfers.save_page(page)
-            current = current.finish(pages, now=self.clock(), reason=reason)
+                await uow.transfers.close_pages(hip_id, transaction_id, reason, now=now)
+            current = current.finish(await uow.transfers.pages(hip_id, transaction_id), now=now, reason=reason)
             await uow.transfers.save(current)
+            await self._hurry_others(uow, current)
             await uow.commit()
         return current
 
-    async def _push_all(self, transfer: Transfer, pages: Sequence[Page]) -> None:
-        """At most ``parallel`` pages in flight. Raises Stopped or Transient only when those in flight have ended."""
-        waiting, failures, stops = iter(pages), list[Transient](), list[Stopped]()
+    async def _hurry_others(self, uow: UnitOfWork, ended: Transfer) -> None:
+        """Whoever waited for this one to end may look again."""
+        for other in await uow.transfers.open_of_consent(ended.hip_id, ended.consent_id):
+            if other.transaction_id != ended.transaction_id:
+                await uow.outbox.hurry(ended.hip_id, Topic.TRANSFER, other.transaction_id, run_at=self.clock())
 
-        async def carry() -> None:
-            for page in waiting:
-                if stops:
-                    return
-                try:
-                    await self._push_page(transfer, page)
-                except Transient as failure:
-                    failures.append(failure)
-                except Stopped as stopped:
-                    stops.append(stopped)
+    def _until(self, transfer: Transfer, *, now: datetime) -> timedelta:
+        return min(self.waits.turn, max(transfer.deadline - now, timedelta(0)))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.parallel, len(pages))):
-                group.create_task(carry())
-        if stops:
-            raise stops[0]
-        if failures:
-            raise max(failures, key=lambda failure: failure.retry_after or timedelta(0))
 
-    async def _push_page(self, transfer: Transfer, page: Page) -> None:
-        opened = await self._open_page(transfer, page)
-        if opened is None:
-            return
-        page, record = opened
-        content = await self.bundles.get(record.key, record.version)
-        if content is None or hashlib.sha256(content).hexdigest() != record.sha256:
-            await self._end_page(page, "REL-19: the stored bundle is missing or was changed")
-            return
-        try:
-            sealed = self.sealer.seal(
-                [content], peer=transfer.request.key_material, expires_at=self.clock() + self.waits.key_validity
-            )
-            await self.pusher.push(
-                PushedPage(
-                    transaction_id=transfer.transaction_id,
-                    number=page.number,
-                    page_count=transfer.page_count or page.number,
-                    references=(page.care_context_reference,),
-                    checksums=(self.checksum(content),),
-                    sealed=sealed,
-                ),
-                url=transfer.request.data_push_url,
-                hiu_id=None,
-            )
-        except PushRefused as refusal:
-            await self._end_page(page, f"the requester refused it with HTTP {refusal.status}")
-        except (UnsafeUrl, KeyMaterialRefused) as refusal:
-            await self._end_page(page, str(refusal))
-        except Transient as failure:
-            await self._push_failed(page, failure)
-        else:
-            await self._end_page(page, None)
+def _goes_before(other: Transfer, transfer: Transfer) -> bool:
+    """The older goes first; one that has pages under way is let finish its run by those that have none yet."""
+    if other.transaction_id == transfer.transaction_id or other.state not in _BEFORE_ITS_END:
+        return False
+    older = (other.requested_at, other.transaction_id) < (transfer.requested_at, transfer.transaction_id)
+    return older or (other.state is TransferState.PUSHING and transfer.state is not TransferState.PUSHING)
 
-    async def _open_page(self, transfer: Transfer, page: Page) -> tuple[Page, BundleRecord] | None:
-        """Ask the gate once more and count the attempt, in one transaction with the consent's row locked (REL-21)."""
-        hip_id, now = transfer.hip_id, self.clock()
-        async with self.units() as uow:
-            consent = await uow.consents.lock(hip_id, transfer.consent_id)
-            refusals = self.gate.request(transfer, consent, now=now)
-            if refusals:
-                raise Stopped(f"{refusals[0].rule}: {refusals[0].reason}")
-            if now >= transfer.deadline:
-                raise Stopped("PUSH-07: the deadline has passed")
-            current = await uow.transfers.lock_page(hip_id, transfer.transaction_id, page.number)
-            if current is None or current.state is not PageState.PENDING:
-                return None
-            current = current.attempted()
-            record = await self._servable(uow, current)
-            if record is None:
-                current = current.errored("REL-22: there is no valid bundle", now=now)
-            await uow.transfers.save_page(current)
-            await uow.commit()
-        return None if record is None else (current, record)
 
-    async def _servable(self, uow: UnitOfWork, page: Page) -> BundleRecord | None:
-        if page.visit_code is None or page.hi_type is None:
-            return None
-        return await uow.bundles.servable(
-            BundleKey(hip_id=page.hip_id, visit_code=page.visit_code, hi_type=page.hi_type)
-        )
-
-    async def _push_failed(self, page: Page, failure: Transient) -> None:
-        if failure.code in NOT_YET_KNOWN:
-            if page.attempts > len(self.waits.push_retries):
-                await self._end_page(page, f"the requester refused it with HTTP {failure.code}")
-                return
-            wait = self.waits.push_retry(page.attempts)
-        else:
-            wait = failure.retry_after or self.waits.backoff(page.attempts, jitter=self.jitter())
-        raise Transient(f"page {page.number} was not taken", retry_after=wait, code=failure.code) from None
-
-    async def _end_page(self, page: Page, reason: str | None) -> None:
-        async with self.units() as uow:
-            current = await uow.transfers.lock_page(page.hip_id, page.transaction_id, page.number) or page
-            now = self.clock()
-            ended = current.delivered(now=now) if reason is None else current.errored(reason, now=now)
-            await uow.transfers.save_page(ended)
-            await uow.commit()
+def _breaks_the_glass(decision: Decision) -> bool:
+    return any(result.rule == "REL-13" and result.verdict is Verdict.WARN for result in decision.results)

@@ -31,6 +31,12 @@ class Waits:
     push_retries: tuple[timedelta, ...] = tuple(timedelta(seconds=s) for s in (2, 5, 15, 60))
     """After a 400 or 404 of the requester (contract §2.10); the last one repeats."""
 
+    turn: timedelta = timedelta(seconds=15)
+    """How long a transfer that waits for its turn sleeps when nobody hurries it."""
+
+    on_notify: timedelta = timedelta(seconds=60)
+    """REL-20: a consent that is acknowledged later than this after its callback is cause for alarm."""
+
     transfer_deadline: timedelta = timedelta(minutes=20)
     """PUSH-07."""
 
@@ -43,7 +49,7 @@ class Waits:
     @classmethod
     def scaled(cls, scale: float) -> Self:
         """All waits times ``scale``; key validity and quota stay, for they are no waits."""
-        kept = {"key_validity", "token_quota", "transfer_deadline"}
+        kept = {"key_validity", "token_quota", "transfer_deadline", "on_notify"}
         changes: dict[str, object] = {}
         whole = cls()
         for field in fields(cls):

@@ -10,12 +10,15 @@ from typing import Protocol
 from hip.application.ports import Clock
 from hip.application.storage import OutboxRow, Topic, Units
 from hip.application.waits import Waits
-from hip.domain.errors import DomainError, StorageFailed, Transient
+from hip.domain.errors import DomainError, StorageFailed, Transient, Waiting
 from hip.domain.identifiers import HipId, TransactionId
 from hip.domain.transfers import TransferState
 
 ATTEMPTS = 20
 """After so many the row is dead and waits for an operator."""
+
+TRANSFER_ATTEMPTS = 400
+"""A transfer has a deadline of its own, and takes a lease for each look at whether its turn has come."""
 
 
 class Handler(Protocol):
@@ -40,16 +43,26 @@ class RunRows:
 
     async def __call__(self, claims: Sequence[tuple[int, int]]) -> None:
         """``claims`` are (row id, attempt) as they stood in the job. Leases are renewed while the batch runs."""
-        pending = {row_id for row_id, _ in claims}
+        held = await self._held(claims)
+        pending = {row_id for row_id, _ in held}
         beat = asyncio.create_task(self._renew(pending))
         try:
-            for row_id, attempt in claims:
+            for row_id, attempt in held:
                 await self._run(row_id, attempt)
                 pending.discard(row_id)
         finally:
             beat.cancel()
             with suppress(asyncio.CancelledError):
                 await beat
+
+    async def _held(self, claims: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """Those whose lease still holds, renewed: the batch may have waited for most of it."""
+        async with self.units() as uow:
+            held = [claim for claim in claims if await uow.outbox.current(*claim) is not None]
+            if held:
+                await uow.outbox.renew([row_id for row_id, _ in held], until=self.clock() + self.waits.lease)
+                await uow.commit()
+        return held
 
     async def _renew(self, pending: set[int]) -> None:
         while True:
@@ -80,8 +93,11 @@ class RunRows:
                 await uow.commit()
 
     async def _later(self, row: OutboxRow, failure: Transient) -> None:
-        self._tell("row-deferred", row, f"{type(failure).__name__} {failure.code or ''}".strip())
-        if row.attempt >= ATTEMPTS and row.topic is not Topic.CALLBACK:
+        waits = isinstance(failure, Waiting)
+        if not waits:
+            self._tell("row-deferred", row, f"{type(failure).__name__} {failure.code or ''}".strip())
+        most = TRANSFER_ATTEMPTS if row.topic is Topic.TRANSFER else ATTEMPTS
+        if row.attempt >= most and row.topic is not Topic.CALLBACK and not waits:
             await self._bury(row)
             return
         wait: timedelta = failure.retry_after or self.waits.backoff(row.attempt, jitter=self.jitter())

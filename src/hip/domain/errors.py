@@ -14,6 +14,7 @@
     │   ├── OtpNotSent         an OTP could not be handed over to the patient's telephone
     │   └── GatewayRefused     the gateway answered no: (code, call)
     └── Transient              worth another try later: storage, network, 5xx
+        ├── Waiting            its turn has not come: no failure, and not counted as one
         ├── StorageFailed      Postgres, Mongo, Redis or the queue did not answer
         └── SessionRefused     the gateway refused our session token; it has been dropped
 
@@ -138,6 +139,10 @@ class Transient(HipError):
 
 class StorageFailed(Transient):
     """A store or the queue did not answer, or broke off. The transaction is undone."""
+
+
+class Waiting(Transient):
+    """No failure: something else has to come first, and whatever ends it hurries what waits."""
 
 
 class SessionRefused(Transient):

@@ -12,6 +12,9 @@ from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, HipId, RequestId, TransactionId, VisitCode
 from hip.domain.key_material import KeyMaterial
 
+ALERTS = (50, 80)
+"""PUSH-07: the shares of a transfer's time, in percent, after which somebody is told that it is not over."""
+
 
 class TransferState(StrEnum):
     """design.md, data flows."""
@@ -132,7 +135,8 @@ class Transfer:
     """State and books of one transfer. ``request_id`` is the callback's, to be named in our on-request.
 
     ``refusal`` is the ABDM code of a request that the consent does not allow. ``done_at`` is fixed when the outcome
-    is, so that every repeat of the notify says the same. ``retries`` counts an operator's. Times are UTC.
+    is, so that every repeat of the notify says the same. ``retries`` counts an operator's, ``retried_at`` is the last.
+    ``alerted`` is the share of its time, in percent, after which somebody was last told that it is late. Times are UTC.
     """
 
     hip_id: HipId
@@ -153,6 +157,24 @@ class Transfer:
     retries: int = 0
     done_at: datetime | None = None
     notified_at: datetime | None = None
+    retried_at: datetime | None = None
+    alerted: int = 0
+
+    @property
+    def alert_at(self) -> datetime | None:
+        """When somebody is next told that it is late (PUSH-07); None once it has ended, or both alerts are out."""
+        left = [percent for percent in ALERTS if percent > self.alerted]
+        if not left or self.state in (TransferState.DONE, TransferState.DEAD):
+            return None
+        return self._at(left[0])
+
+    def alert(self, *, now: datetime) -> Self:
+        """Whatever alerts are due by now are out; ``alerted`` is then the highest of them."""
+        return replace(self, alerted=max([self.alerted, *(p for p in ALERTS if self._at(p) <= now)]))
+
+    def _at(self, percent: int) -> datetime:
+        began = self.retried_at or self.requested_at
+        return began + (self.deadline - began) * percent / 100
 
     def acknowledge(self, *, now: datetime) -> Self:
         """The gateway took our on-request; it may be told again after a crash."""
@@ -250,6 +272,8 @@ class Transfer:
             notified_at=None,
             attempts=0,
             retries=self.retries + 1,
+            retried_at=now,
+            alerted=0,
             deadline=deadline,
             updated_at=now,
         )

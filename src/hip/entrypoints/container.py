@@ -45,10 +45,11 @@ from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.retries import RetryTransfer
 from hip.application.sms import SendSmsLink
 from hip.application.storage import Topic
+from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines
 from hip.application.transfers import PushTransfer
 from hip.application.work import RunRows
 from hip.entrypoints import wiring
-from hip.entrypoints.logs import report_row
+from hip.entrypoints.logs import report_alarm, report_row
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.vault_token import kept_alive
 
@@ -62,10 +63,12 @@ class Adapters(DeclarativeContainer):
     clock = Object(system_clock)
     ids = Object(uuid4_ids)
     jitter = Object(random.random)
+    alarm = Object(report_alarm)
     entropy = Object(secrets.token_bytes)
     likeness = Object(name_likeness)
     facilities = Singleton(wiring.facilities, settings)
     waits = Singleton(wiring.waits, settings)
+    release_policy = Singleton(wiring.release_policy, settings)
     linking_rules = Singleton(wiring.linking_rules, settings)
     records = Singleton(JsonVisitRecords)
     reader = Singleton(V3CallbackReader)
@@ -119,7 +122,7 @@ class UseCases(DeclarativeContainer):
 
     _a = adapters
     conversations = Singleton(Conversations, _a.units, _a.gateway, _a.clock, _a.ids, _a.waits)
-    gate = Singleton(ReleaseGate, _a.sealer)
+    gate = Singleton(ReleaseGate, _a.sealer, _a.pusher, _a.release_policy)
 
     receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
     build_bundle = Singleton(BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock)
@@ -142,7 +145,7 @@ class UseCases(DeclarativeContainer):
         _a.linking_rules,
     )
     answer_link_confirm = Singleton(AnswerLinkConfirm, _a.units, conversations, _a.clock)
-    receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock)
+    receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock, _a.waits, _a.alarm)
     receive_request = Singleton(ReceiveHealthInformationRequest, _a.units, _a.clock, _a.waits)
     notify_transfer = Singleton(NotifyTransfer, _a.units, conversations, _a.clock)
     push_transfer = Singleton(
@@ -152,10 +155,12 @@ class UseCases(DeclarativeContainer):
         notify_transfer,
         gate,
         _a.bundles,
+        build_bundle,
         _a.sealer,
         _a.pusher,
         _a.clock,
         _a.waits,
+        _a.alarm,
         parallel,
         checksum,
         _a.jitter,
@@ -181,6 +186,9 @@ class UseCases(DeclarativeContainer):
     project = Singleton(Project, _a.units, _a.projections, _a.vault, _a.clock)
     relay_outbox = Singleton(RelayOutbox, _a.units, _a.jobs, _a.clock, _a.waits)
     sweep_exchanges = Singleton(SweepExchanges, _a.units, _a.clock)
+    sweep_consents = Singleton(SweepConsents, _a.units, _a.clock)
+    sweep_deadlines = Singleton(SweepDeadlines, _a.units, _a.clock, _a.alarm)
+    sweep = Singleton(SweepAll, List(sweep_exchanges, sweep_consents, sweep_deadlines))
     run_rows = Singleton(
         RunRows,
         _a.units,

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import structlog
 
+from hip.domain.identifiers import HipId
+
 ALLOWED = frozenset(
     {
         "event",
@@ -56,6 +58,11 @@ def configure() -> None:
 
 
 log = cast("structlog.stdlib.BoundLogger", structlog.get_logger())
+
+
+def report_alarm(event: str, *, hip_id: HipId, subject: str, detail: str = "") -> None:
+    """Something a person should look at."""
+    log.warning(event, component="alarm", hip_id=hip_id, correlation=subject, kind=detail)
 
 
 def report_row(event: str, *, topic: str, row: int, attempt: int, error: str) -> None:

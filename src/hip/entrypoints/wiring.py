@@ -31,6 +31,7 @@ from hip.application.link_inits import LinkingRules
 from hip.application.ports import Clock, Facilities, Ids, KeyVault, SessionCache, VisitRecords
 from hip.application.waits import Waits
 from hip.domain.link_attempts import AuthenticationType
+from hip.domain.release_facts import FrequencyMode, ReleasePolicy, SignatureMode
 from hip.entrypoints.facilities import ConfiguredFacilities
 from hip.entrypoints.settings import Settings
 
@@ -48,6 +49,14 @@ def facilities(settings: Settings) -> Facilities:
 
 def waits(settings: Settings) -> Waits:
     return Waits.scaled(settings.wait_scale)
+
+
+def release_policy(settings: Settings) -> ReleasePolicy:
+    return ReleasePolicy(
+        consent_manager=settings.consent_manager,
+        signature=SignatureMode(settings.consent_signature),
+        frequency=FrequencyMode(settings.consent_frequency),
+    )
 
 
 def checksum(settings: Settings) -> Callable[[bytes], str]:
@@ -198,5 +207,5 @@ def session_cache(settings: Settings, vault: KeyVault) -> MemorySessionCache | R
 
 
 def job_queue(settings: Settings) -> RqJobQueue:
-    """A job that nobody began within a lease is stale: its rows are leased again by then."""
-    return RqJobQueue(_secret(settings.redis_url), begun_within=waits(settings).lease)
+    """A job that nobody began within half a lease is given up: its rows are leased again soon."""
+    return RqJobQueue(_secret(settings.redis_url), begun_within=waits(settings).lease / 2)

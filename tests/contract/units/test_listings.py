@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.builders.consents import a_consent
 from tests.builders.conversations import a_callback, an_audit_entry, an_exchange
+from tests.builders.decisions import a_decision
 from tests.builders.links import HIP, OTHER_HIP, a_care_context, a_link_request
 from tests.builders.moments import MINUTE, NOW
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored_visit
@@ -74,6 +75,11 @@ COLLECTIONS = {
         write=lambda uow, hip, key, at: uow.consents.save(a_consent(hip_id=hip, consent_id=key, received_at=at)),
         collection=lambda uow: uow.consents,
         key=lambda consent: consent.consent_id,
+    ),
+    "decisions": Listed(
+        write=lambda uow, hip, key, at: uow.decisions.append(a_decision(hip_id=hip, consent_id=key, at=at)),
+        collection=lambda uow: uow.decisions,
+        key=lambda decision: decision.consent_id,
     ),
     "transfers": Listed(
         write=lambda uow, hip, key, at: uow.transfers.add(a_transfer(hip_id=hip, transaction_id=key, requested_at=at)),

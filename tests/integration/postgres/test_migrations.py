@@ -130,8 +130,15 @@ def test_hip_id_leads_every_key_and_every_index_that_serves_one_hip(empty_url: s
         """,
     )
     assert len(found) > 30
-    # The relay, the sweep of unanswered calls and the clearing of old pages go through every HIP's rows.
-    of_all_hips = {"ix_outbox_due", "uq_outbox_id", "ix_exchanges_overdue", "ix_health_information_created_at"}
+    # The relay, the sweeps and the clearing of old pages go through every HIP's rows.
+    of_all_hips = {
+        "ix_outbox_due",
+        "uq_outbox_id",
+        "ix_exchanges_overdue",
+        "ix_health_information_created_at",
+        "ix_consents_data_erase_at",
+        "ix_data_flow_request_alert_at",
+    }
     assert {row["index"] for row in found if row["leads"] != "hip_id"} == of_all_hips
 
 

@@ -8,15 +8,17 @@ from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
 from hip.domain.callbacks import Callback, CallbackId
 from hip.domain.errors import Conflict, NotFound
-from hip.domain.identifiers import HipId, RequestId
+from hip.domain.identifiers import ConsentId, HipId, RequestId
 
 CallbackTable = MemoryTable[tuple[HipId, str, RequestId], Callback]
+SubjectTable = MemoryTable[tuple[HipId, CallbackId], ConsentId]
 
 
 class MemoryCallbacks:
-    def __init__(self, session: Session, rows: CallbackTable) -> None:
+    def __init__(self, session: Session, rows: CallbackTable, subjects: SubjectTable) -> None:
         self._session = session
         self._rows = rows
+        self._subjects = subjects
 
     async def add(self, callback: Callback) -> bool:
         await self._session.step()
@@ -46,9 +48,23 @@ class MemoryCallbacks:
             error=callback.error,
             runs=callback.runs,
             finished_at=callback.finished_at,
-            sealed_body=callback.sealed_body,
+            sealed_body=known.sealed_body if callback.sealed_body is not None else None,
         )
         self._rows.put((known.hip_id, known.path, known.request_id), written)
+
+    async def about(self, hip_id: HipId, callback_id: CallbackId, consent_id: ConsentId) -> None:
+        await self._session.step()
+        if self._find(hip_id, callback_id) is None:
+            raise NotFound("callback", callback_id)
+        self._subjects.put((hip_id, callback_id), consent_id)
+
+    async def cut(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[CallbackId]:
+        await self._session.step()
+        bound = {key for key, about in self._subjects.items() if key[0] == hip_id and about == consent_id}
+        found = [row for row in self._rows if (row.hip_id, row.id) in bound and row.sealed_body is not None]
+        for row in found:
+            self._rows.put((row.hip_id, row.path, row.request_id), replace(row, sealed_body=None))
+        return [row.id for row in found]
 
     async def list(self, listing: Listing) -> Sequence[Callback]:
         await self._session.step()

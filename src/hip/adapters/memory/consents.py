@@ -1,6 +1,7 @@
 """Discoveries and consents in memory."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
@@ -49,6 +50,14 @@ class MemoryConsents:
     async def get(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None:
         await self._session.step()
         return self._rows.get((hip_id, consent_id))
+
+    async def lock_again(self, held: Consent) -> Consent | None:
+        return await self.get(held.hip_id, held.consent_id)
+
+    async def spent(self, *, now: datetime, limit: int) -> Sequence[Consent]:
+        await self._session.step()
+        found = [(row.artefact.data_erase_at, row) for row in self._rows if row.artefact is not None and row.due(now)]
+        return [row for _, row in sorted(found, key=lambda pair: pair[0])][:limit]
 
     async def list(self, listing: Listing) -> Sequence[Consent]:
         await self._session.step()

@@ -131,6 +131,11 @@ class MemoryCareContexts:
         await self._session.step()
         return self._rows.get((hip_id, reference))
 
+    async def several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
+        await self._session.step()
+        found = [self._rows.get((hip_id, reference)) for reference in dict.fromkeys(references)]
+        return [context for context in found if context is not None]
+
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:

@@ -100,6 +100,20 @@ class MemoryOutbox:
     async def bury(self, row_id: int, attempt: int) -> bool:
         return await self._end(row_id, attempt, state=_State.DEAD)
 
+    async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
+        await self._session.step()
+        found = [
+            row
+            for row in self._rows
+            if (row.hip_id, row.topic, row.key) == (hip_id, topic, key)
+            and row.state is _State.READY
+            and row.run_at > run_at
+        ]
+        for row in found:
+            self._rows.put(row.id, replace(row, run_at=run_at))
+        self.added = self.added or bool(found)
+        return len(found)
+
     async def waiting(self) -> int:
         await self._session.step()
         return sum(row.waiting for row in self._rows)

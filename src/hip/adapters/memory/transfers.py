@@ -1,6 +1,7 @@
 """Transfers and their pages in memory."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
@@ -52,6 +53,20 @@ class MemoryTransfers:
         ]
         return sorted(found, key=lambda row: row.requested_at)
 
+    async def earlier(self, transfer: Transfer, *, since: datetime) -> int:
+        await self._session.step()
+        return sum(
+            (row.hip_id, row.consent_id) == (transfer.hip_id, transfer.consent_id)
+            and row.transaction_id != transfer.transaction_id
+            and since <= row.requested_at <= transfer.requested_at
+            for row in self._rows
+        )
+
+    async def alerting(self, *, now: datetime, limit: int) -> Sequence[Transfer]:
+        await self._session.step()
+        found = [(row.alert_at, row) for row in self._rows if row.alert_at is not None and row.alert_at <= now]
+        return [row for _, row in sorted(found, key=lambda pair: pair[0])][:limit]
+
     async def list(
         self, listing: Listing, *, state: TransferState | None = None, outcome: TransferOutcome | None = None
     ) -> Sequence[Transfer]:
@@ -87,6 +102,10 @@ class MemoryTransfers:
     async def pending_pages(self, hip_id: HipId, transaction_id: TransactionId, *, limit: int) -> Sequence[Page]:
         pages = await self.pages(hip_id, transaction_id)
         return [page for page in pages if page.state is PageState.PENDING][:limit]
+
+    async def close_pages(self, hip_id: HipId, transaction_id: TransactionId, reason: str, *, now: datetime) -> None:
+        for page in await self.pages(hip_id, transaction_id):
+            self._pages.put((page.hip_id, page.transaction_id, page.number), page.errored(reason, now=now))
 
     async def pages(self, hip_id: HipId, transaction_id: TransactionId) -> Sequence[Page]:
         await self._session.step()

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from hip.adapters.memory.audit import AuditTable, MemoryAudit
-from hip.adapters.memory.callbacks import CallbackTable, MemoryCallbacks
+from hip.adapters.memory.callbacks import CallbackTable, MemoryCallbacks, SubjectTable
 from hip.adapters.memory.consents import ConsentTable, DiscoveryTable, MemoryConsents, MemoryDiscoveries
+from hip.adapters.memory.decisions import DecisionTable, MemoryDecisions
 from hip.adapters.memory.exchanges import ExchangeTable, MemoryExchanges
 from hip.adapters.memory.link_attempts import LinkAttemptTable, MemoryLinkAttempts
 from hip.adapters.memory.links import (
@@ -42,6 +43,7 @@ class _Tables:
     def __init__(self) -> None:
         self.outbox = OutboxTable()
         self.callbacks = CallbackTable()
+        self.callback_subjects = SubjectTable()
         self.exchanges = ExchangeTable()
         self.link_tokens = LinkTokenTable()
         self.link_requests = LinkRequestTable()
@@ -55,12 +57,14 @@ class _Tables:
         self.consents = ConsentTable()
         self.transfers = TransferTable()
         self.pages = PageTable()
+        self.decisions = DecisionTable()
         self.audit = AuditTable()
 
     def all(self) -> tuple[MemoryTable[Any, Any], ...]:
         return (
             self.outbox.rows,
             self.callbacks,
+            self.callback_subjects,
             self.exchanges,
             self.link_tokens,
             self.link_requests,
@@ -74,6 +78,7 @@ class _Tables:
             self.consents,
             self.transfers,
             self.pages,
+            self.decisions.rows,
             self.audit.rows,
             self.audit.heads,
         )
@@ -86,7 +91,7 @@ class MemoryUnit:
         self._tables = tables
         self._session = session
         self.outbox = MemoryOutbox(session, tables.outbox)
-        self.callbacks = MemoryCallbacks(session, tables.callbacks)
+        self.callbacks = MemoryCallbacks(session, tables.callbacks, tables.callback_subjects)
         self.exchanges = MemoryExchanges(session, tables.exchanges)
         self.link_tokens = MemoryLinkTokens(session, tables.link_tokens)
         self.link_requests = MemoryLinkRequests(session, tables.link_requests)
@@ -99,6 +104,7 @@ class MemoryUnit:
         self.link_attempts = MemoryLinkAttempts(session, tables.link_attempts)
         self.consents = MemoryConsents(session, tables.consents)
         self.transfers = MemoryTransfers(session, tables.transfers, tables.pages)
+        self.decisions = MemoryDecisions(session, tables.decisions)
         self.audit = MemoryAudit(session, tables.audit)
         self.committed = False
 

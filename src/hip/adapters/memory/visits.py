@@ -107,6 +107,13 @@ class MemoryBundleRecords:
         valid = {row.key.hi_type for row in self._versions(hip_id, visit_code) if row.valid}
         return [hi_type for hi_type in HiType if hi_type in valid]
 
+    async def servable_of(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
+        await self._session.step()
+        newest: dict[BundleKey, BundleRecord] = {}
+        for visit_code in dict.fromkeys(visit_codes):
+            newest |= {row.key: row for row in self._versions(hip_id, visit_code) if row.valid}
+        return list(newest.values())
+
     async def list(self, listing: Listing) -> Sequence[BundleRecord]:
         await self._session.step()
         return listed(reversed(self._rows), listing, hip=lambda b: b.key.hip_id, at=lambda b: b.composed_at)

@@ -11,7 +11,7 @@ from hip.adapters.postgres.tables.conversations import callbacks
 from hip.application.storage import Listing
 from hip.domain.callbacks import Callback, CallbackId, CallbackState
 from hip.domain.errors import Conflict, NotFound
-from hip.domain.identifiers import HipId, RequestId
+from hip.domain.identifiers import ConsentId, HipId, RequestId
 
 
 def _row(callback: Callback) -> dict[str, Any]:
@@ -80,19 +80,33 @@ class PostgresCallbacks:
         return None if row is None else _callback(row)
 
     async def save(self, callback: Callback) -> None:
-        written = await self._statements.count(
+        written: dict[str, Any] = {
+            "state": callback.state.value,
+            "error": callback.error,
+            "runs": callback.runs,
+            "finished_at": callback.finished_at,
+        }
+        if callback.sealed_body is None:
+            written["sealed_body"] = None
+        await self._write(callback.hip_id, callback.id, written)
+
+    async def about(self, hip_id: HipId, callback_id: CallbackId, consent_id: ConsentId) -> None:
+        await self._write(hip_id, callback_id, {"consent_id": consent_id})
+
+    async def cut(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[CallbackId]:
+        rows = await self._statements.all(
             update(callbacks)
-            .where(callbacks.c.hip_id == callback.hip_id, callbacks.c.id == callback.id)
-            .values(
-                state=callback.state.value,
-                error=callback.error,
-                runs=callback.runs,
-                finished_at=callback.finished_at,
-                sealed_body=callback.sealed_body,
-            )
+            .where(callbacks.c.hip_id == hip_id, callbacks.c.consent_id == consent_id)
+            .where(callbacks.c.sealed_body.is_not(None))
+            .values(sealed_body=None)
+            .returning(callbacks.c.id)
         )
-        if written == 0:
-            raise NotFound("callback", callback.id)
+        return [CallbackId(row["id"]) for row in rows]
+
+    async def _write(self, hip_id: HipId, callback_id: CallbackId, written: dict[str, Any]) -> None:
+        statement = update(callbacks).where(callbacks.c.hip_id == hip_id, callbacks.c.id == callback_id)
+        if await self._statements.count(statement.values(written)) == 0:
+            raise NotFound("callback", callback_id)
 
     async def list(self, listing: Listing) -> Sequence[Callback]:
         rows = await self._statements.all(listed(select(callbacks), callbacks, listing, at="received_at"))

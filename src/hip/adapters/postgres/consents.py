@@ -1,14 +1,16 @@
 """Discoveries and consents in Postgres."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.link_attempts import offered, offered_row
-from hip.adapters.postgres.statements import Statements, listed, upsert
+from hip.adapters.postgres.statements import Statements, listed, lock_number, upsert
 from hip.adapters.postgres.tables.linking import discovery_request
 from hip.adapters.postgres.tables.release import consents
 from hip.application.ports import KeyVault
@@ -77,10 +79,40 @@ class PostgresConsents:
         await self._statements.run(upsert(consents, self._row(consent)))
 
     async def lock(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None:
-        return await self._one(_by_id(hip_id, consent_id).with_for_update())
+        locked = _by_id(hip_id, consent_id).with_for_update()
+        found = await self._one(locked)
+        if found is not None:
+            return found
+        # Two notices of one new consent: the later one waits for the row that the earlier is about to write.
+        await self._statements.run(select(func.pg_advisory_xact_lock(lock_number("consent", hip_id, consent_id))))
+        return await self._one(locked)
 
     async def get(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None:
         return await self._one(_by_id(hip_id, consent_id))
+
+    async def lock_again(self, held: Consent) -> Consent | None:
+        row = await self._statements.first(
+            select(*_PLAIN, consents.c.sealed_artefact.is_not(None).label("kept"))
+            .where(consents.c.hip_id == held.hip_id, consents.c.consent_id == held.consent_id)
+            .with_for_update()
+        )
+        if row is None:
+            return None
+        unchanged = replace(held, artefact=None) == _without_artefact(row)
+        if unchanged and row["kept"] is (held.artefact is not None):
+            return held
+        return await self.get(held.hip_id, held.consent_id)
+
+    async def spent(self, *, now: datetime, limit: int) -> Sequence[Consent]:
+        # What another transaction holds is skipped, and looked at again next time.
+        rows = await self._statements.all(
+            select(consents)
+            .where(consents.c.data_erase_at.is_not(None), consents.c.data_erase_at <= now)
+            .order_by(consents.c.data_erase_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return [self._consent(row) for row in rows]
 
     async def list(self, listing: Listing) -> Sequence[Consent]:
         rows = await self._statements.all(listed(select(consents), consents, listing, at="received_at"))
@@ -106,6 +138,8 @@ class PostgresConsents:
             "received_at": consent.received_at,
             "updated_at": consent.updated_at,
             "acknowledged_at": consent.acknowledged_at,
+            "terms_hash": consent.terms_hash,
+            "data_erase_at": None if consent.artefact is None else consent.artefact.data_erase_at,
         }
 
     def _consent(self, row: RowMapping) -> Consent:
@@ -113,17 +147,25 @@ class PostgresConsents:
         if row["sealed_artefact"] is not None:
             content = self._vault.unseal(row["sealed_artefact"], context=_context(row["hip_id"], row["consent_id"]))
             artefact = msgspec.json.decode(content, type=ConsentArtefact)
-        return Consent(
-            hip_id=HipId(row["hip_id"]),
-            consent_id=ConsentId(row["consent_id"]),
-            status=ConsentStatus(row["status"]),
-            artefact=artefact,
-            artefact_hash=row["artefact_hash"],
-            signature_state=SignatureState(row["signature_state"]),
-            received_at=row["received_at"],
-            updated_at=row["updated_at"],
-            acknowledged_at=row["acknowledged_at"],
-        )
+        return replace(_without_artefact(row), artefact=artefact)
+
+
+_PLAIN = [each for each in consents.columns if each.name not in ("sealed_artefact", "data_erase_at", "sequence")]
+
+
+def _without_artefact(row: RowMapping) -> Consent:
+    return Consent(
+        hip_id=HipId(row["hip_id"]),
+        consent_id=ConsentId(row["consent_id"]),
+        status=ConsentStatus(row["status"]),
+        artefact=None,
+        artefact_hash=row["artefact_hash"],
+        signature_state=SignatureState(row["signature_state"]),
+        received_at=row["received_at"],
+        updated_at=row["updated_at"],
+        acknowledged_at=row["acknowledged_at"],
+        terms_hash=row["terms_hash"],
+    )
 
 
 def _by_id(hip_id: HipId, consent_id: ConsentId) -> Select[Any]:

@@ -235,6 +235,10 @@ class PostgresCareContexts:
     async def get(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None:
         return await self._one(_by_reference(hip_id, reference))
 
+    async def several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
+        named = care_context.c.care_context_number.in_(references)
+        return await self._all(select(care_context).where(care_context.c.hip_id == hip_id, named))
+
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:

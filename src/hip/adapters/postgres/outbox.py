@@ -95,6 +95,17 @@ class PostgresOutbox:
     async def bury(self, row_id: int, attempt: int) -> bool:
         return await self._held(_leave(row_id, attempt).values(state="dead", lease_until=None))
 
+    async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
+        hurried = (
+            update(outbox)
+            .where(outbox.c.state == "ready", outbox.c.priority == topic.priority, outbox.c.run_at > run_at)
+            .where(outbox.c.hip_id == hip_id, outbox.c.topic == topic.value, outbox.c.key == key)
+            .values(run_at=run_at)
+            .returning(outbox.c.id)
+            .cte("hurried")
+        )
+        return len(await self._statements.all(select(func.pg_notify(CHANNEL, "")).select_from(hurried)))
+
     async def waiting(self) -> int:
         counted = select(func.count()).select_from(outbox).where(outbox.c.state.in_(_UNDECIDED))
         return int((await self._statements.run(counted)).scalar_one())

@@ -1,10 +1,11 @@
 """Transfers and their pages in Postgres."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, Select, select, update
+from sqlalchemy import RowMapping, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.statements import Statements, listed
@@ -91,6 +92,26 @@ class PostgresTransfers:
             .order_by(data_flow_request.c.requested_at, data_flow_request.c.sequence)
         )
 
+    async def earlier(self, transfer: Transfer, *, since: datetime) -> int:
+        counted = (
+            select(func.count())
+            .select_from(data_flow_request)
+            .where(data_flow_request.c.hip_id == transfer.hip_id)
+            .where(data_flow_request.c.consent_id == transfer.consent_id)
+            .where(data_flow_request.c.transaction_id != transfer.transaction_id)
+            .where(data_flow_request.c.requested_at.between(since, transfer.requested_at))
+        )
+        return int((await self._statements.run(counted)).scalar_one())
+
+    async def alerting(self, *, now: datetime, limit: int) -> Sequence[Transfer]:
+        return await self._all(
+            select(data_flow_request)
+            .where(data_flow_request.c.alert_at.is_not(None), data_flow_request.c.alert_at <= now)
+            .order_by(data_flow_request.c.alert_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+
     async def list(
         self, listing: Listing, *, state: TransferState | None = None, outcome: TransferOutcome | None = None
     ) -> Sequence[Transfer]:
@@ -128,6 +149,14 @@ class PostgresTransfers:
         rows = await self._statements.all(statement.order_by(pages.c.number).limit(limit))
         return [_page(row) for row in rows]
 
+    async def close_pages(self, hip_id: HipId, transaction_id: TransactionId, reason: str, *, now: datetime) -> None:
+        await self._statements.run(
+            update(pages)
+            .where(pages.c.hip_id == hip_id, pages.c.transaction_id == transaction_id)
+            .where(pages.c.state == PageState.PENDING.value)
+            .values(state=PageState.ERRORED.value, reason=reason, finished_at=now)
+        )
+
     async def pages(self, hip_id: HipId, transaction_id: TransactionId) -> Sequence[Page]:
         rows = await self._statements.all(_pages_of(hip_id, transaction_id).order_by(pages.c.number))
         return [_page(row) for row in rows]
@@ -161,6 +190,9 @@ class PostgresTransfers:
             "retries": transfer.retries,
             "done_at": transfer.done_at,
             "notified_at": transfer.notified_at,
+            "retried_at": transfer.retried_at,
+            "alerted": transfer.alerted,
+            "alert_at": transfer.alert_at,
         }
 
     def _transfer(self, row: RowMapping) -> Transfer:
@@ -186,6 +218,8 @@ class PostgresTransfers:
             retries=row["retries"],
             done_at=row["done_at"],
             notified_at=row["notified_at"],
+            retried_at=row["retried_at"],
+            alerted=row["alerted"],
         )
 
 

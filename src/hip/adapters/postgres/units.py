@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from hip.adapters.postgres.audit import PostgresAudit
 from hip.adapters.postgres.callbacks import PostgresCallbacks
 from hip.adapters.postgres.consents import PostgresConsents, PostgresDiscoveries
+from hip.adapters.postgres.decisions import PostgresDecisions
 from hip.adapters.postgres.dsn import engine_url
 from hip.adapters.postgres.exchanges import PostgresExchanges
 from hip.adapters.postgres.failures import translated
@@ -52,6 +53,7 @@ class PostgresUnit:
         self.link_attempts = PostgresLinkAttempts(statements, vault)
         self.consents = PostgresConsents(statements, vault)
         self.transfers = PostgresTransfers(statements, vault)
+        self.decisions = PostgresDecisions(statements)
         self.audit = PostgresAudit(statements)
 
     async def commit(self) -> None:

@@ -162,6 +162,15 @@ class PostgresBundleRecords:
         valid = {row["hi_type"] for row in rows}
         return [hi_type for hi_type in HiType if hi_type.value in valid]
 
+    async def servable_of(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
+        rows = await self._statements.all(
+            select(bundles)
+            .where(bundles.c.hip_id == hip_id, bundles.c.visit_code.in_(visit_codes), bundles.c.valid)
+            .ext(distinct_on(bundles.c.visit_code, bundles.c.hi_type))
+            .order_by(bundles.c.visit_code, bundles.c.hi_type, bundles.c.version.desc())
+        )
+        return [_bundle(row) for row in rows]
+
     async def list(self, listing: Listing) -> Sequence[BundleRecord]:
         rows = await self._statements.all(listed(select(bundles), bundles, listing, at="composed_at"))
         return [_bundle(row) for row in rows]

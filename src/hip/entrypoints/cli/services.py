@@ -63,7 +63,7 @@ def relay() -> None:
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         async with opened(adapters):
             log.info("relay-started", component="relay")
-            loop = RelayLoop(uses.relay_outbox(), uses.sweep_exchanges(), adapters.database(), adapters.waits())
+            loop = RelayLoop(uses.relay_outbox(), uses.sweep(), adapters.database(), adapters.waits())
             await loop(stop)
 
     asyncio.run(run())

@@ -48,7 +48,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
             stop = asyncio.Event()
             loops = [
                 asyncio.create_task(
-                    RelayLoop(uses.relay_outbox(), uses.sweep_exchanges(), adapters.database(), adapters.waits())(stop)
+                    RelayLoop(uses.relay_outbox(), uses.sweep(), adapters.database(), adapters.waits())(stop)
                 ),
                 asyncio.create_task(Pump(jobs, uses.run_rows())(stop)),
             ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from hip.adapters.memory.jobs import MemoryJobQueue
-from hip.application.relay import BATCH, RelayOutbox, SweepExchanges
+from hip.application.relay import BATCH, RelayOutbox
+from hip.application.sweeps import Sweep
 from hip.application.waits import Waits
 from hip.application.work import RunRows
 from hip.domain.errors import Transient
@@ -17,7 +18,7 @@ _T = TypeVar("_T")
 Wait = Callable[[float], Awaitable[bool]]
 
 SWEEP_EVERY = 10
-"""Polls between two sweeps of conversations nobody answered."""
+"""Polls between two sweeps of what nobody answered, of spent consents and of late transfers."""
 
 _BATCHES_AT_ONCE = 8
 
@@ -33,7 +34,7 @@ class RelayLoop:
     """Moves due rows to the queue as they come, and polls each ``waits.poll`` in case a bell was missed."""
 
     relay: RelayOutbox
-    sweep: SweepExchanges
+    sweep: Sweep
     wakeups: Wakeups
     waits: Waits
 

@@ -33,10 +33,17 @@ callbacks = Table(
     whole("runs"),
     moment("finished_at", null=True),
     text("error", null=True),
+    text("consent_id", null=True),
     sequence(),
     PrimaryKeyConstraint("hip_id", "id", name="pk_callbacks"),
     UniqueConstraint("hip_id", "path", "request_id", name="uq_callbacks_request_id"),
     Index("ix_callbacks_received_at", "hip_id", "received_at"),
+)
+Index(
+    "ix_callbacks_consent_id",
+    callbacks.c.hip_id,
+    callbacks.c.consent_id,
+    postgresql_where=callbacks.c.consent_id.is_not(None),
 )
 
 exchanges = Table(

@@ -1,6 +1,7 @@
-"""Consents, the transfers they allow and their pages."""
+"""Consents, the transfers they allow, their pages, and what the gate decided of them."""
 
-from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table
+from sqlalchemy import Column, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table
+from sqlalchemy.dialects.postgresql import JSONB
 
 from hip.adapters.postgres.tables.columns import METADATA, moment, sealed, sequence, text, whole
 
@@ -16,10 +17,14 @@ consents = Table(
     moment("received_at"),
     moment("updated_at"),
     moment("acknowledged_at", null=True),
+    text("terms_hash", null=True),
+    moment("data_erase_at", null=True),
     sequence(),
     PrimaryKeyConstraint("hip_id", "consent_id", name="pk_consents"),
     Index("ix_consents_received_at", "hip_id", "received_at"),
 )
+# The expiry sweep goes through every HIP's; the column is empty once the artefact is gone.
+Index("ix_consents_data_erase_at", consents.c.data_erase_at, postgresql_where=consents.c.data_erase_at.is_not(None))
 
 data_flow_request = Table(
     "data_flow_request",
@@ -42,9 +47,18 @@ data_flow_request = Table(
     whole("retries"),
     moment("done_at", null=True),
     moment("notified_at", null=True),
+    moment("retried_at", null=True),
+    whole("alerted"),
+    moment("alert_at", null=True),
     sequence(),
     PrimaryKeyConstraint("hip_id", "transaction_id", name="pk_data_flow_request"),
     Index("ix_data_flow_request_requested_at", "hip_id", "requested_at"),
+    Index("ix_data_flow_request_consent", "hip_id", "consent_id", "requested_at"),
+)
+Index(
+    "ix_data_flow_request_alert_at",
+    data_flow_request.c.alert_at,
+    postgresql_where=data_flow_request.c.alert_at.is_not(None),
 )
 Index(
     "ix_data_flow_request_open",
@@ -80,6 +94,30 @@ Index(
     pages.c.transaction_id,
     pages.c.number,
     postgresql_where=pages.c.state == "pending",
+)
+
+# Rows are only ever added (the migration sees to it).
+release_decisions = Table(
+    "release_decisions",
+    METADATA,
+    text("hip_id"),
+    sequence(),
+    moment("at"),
+    text("stage"),
+    text("consent_id"),
+    text("transaction_id", null=True),
+    whole("page", null=True),
+    text("patient", null=True),
+    text("requester", null=True),
+    text("policy"),
+    Column("results", JSONB, nullable=False),
+    Column("records", JSONB, nullable=False),
+    PrimaryKeyConstraint("hip_id", "sequence", name="pk_release_decisions"),
+    Index("ix_release_decisions_at", "hip_id", "at"),
+    Index("ix_release_decisions_consent", "hip_id", "consent_id", "at"),
+    Index("ix_release_decisions_transaction", "hip_id", "transaction_id", "at"),
+    Index("ix_release_decisions_patient", "hip_id", "patient", "at"),
+    Index("ix_release_decisions_requester", "hip_id", "requester", "at"),
 )
 
 health_information = Table(
