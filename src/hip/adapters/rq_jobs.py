@@ -31,9 +31,9 @@ _FAILURE_LIFE = timedelta(days=1)
 class RqJobQueue:
     """One RQ job a batch. What Redis sees of it is the topic, row ids and attempts.
 
-    A job nobody began within ``begun_within`` disappears: make it the lease's length, for the rows are then leased
-    again under a new attempt and the old job would only find them gone. A job that runs longer than ``job_timeout``
-    is stopped by RQ; let the work itself give up half a minute before.
+    A job nobody began within ``begun_within`` disappears: make it half a lease, for at the end of the lease the rows
+    are leased again under a new attempt and the old job would only find them gone. A job that runs longer than
+    ``job_timeout`` is stopped by RQ; let the work itself give up half a minute before.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RqJobQueue:
         url: str,
         *,
         job_timeout: timedelta = timedelta(seconds=630),
-        begun_within: timedelta = timedelta(seconds=30),
+        begun_within: timedelta = timedelta(seconds=15),
         answered_within: timedelta = timedelta(seconds=2),
         function: str = JOB_FUNCTION,
     ) -> None:
@@ -66,6 +66,10 @@ class RqJobQueue:
         if rows:
             await asyncio.to_thread(self._enqueue, JobBatch.of(rows))
 
+    async def backlog(self) -> int:
+        """``JobQueue.backlog``, over all queues; a job that disappeared counts until a worker passes over it."""
+        return await asyncio.to_thread(self._backlog)
+
     async def ping(self) -> None:
         """Raises StorageFailed unless Redis answers."""
         with _translated():
@@ -74,6 +78,11 @@ class RqJobQueue:
     async def close(self) -> None:
         """Close every connection."""
         await asyncio.to_thread(self._client.close)
+
+    def _backlog(self) -> int:
+        with _translated():
+            return sum(queue.count for queue in self._queues.values())
+        raise StorageFailed("Redis did not say how many jobs wait")
 
     def _enqueue(self, batch: JobBatch) -> None:
         with _translated():

@@ -14,6 +14,11 @@ BATCH = 50
 """Rows in one job: a fork costs 90 ms, so every topic is batched (design.md)."""
 
 
+MOST_WAITING = 16
+"""Batches that may wait for a worker. What is enqueued beyond what workers reach within a lease is leased again before
+anybody looks at it, and a worker that only ever meets such batches does nothing: so the rest waits in the outbox."""
+
+
 @dataclass(frozen=True, slots=True)
 class RelayOutbox:
     units: Units
@@ -22,10 +27,12 @@ class RelayOutbox:
     waits: Waits
 
     async def __call__(self) -> int:
-        """Lease what is due and enqueue one job per topic; how many rows went.
+        """Lease what is due and enqueue one job per topic; how many rows went. None while enough is waiting.
 
         A crash or a queue failure after the lease costs one lease: the rows come back when it runs out.
         """
+        if await self.jobs.backlog() >= MOST_WAITING:
+            return 0
         now = self.clock()
         async with self.units() as uow:
             rows = await uow.outbox.lease(now=now, until=now + self.waits.lease, limit=BATCH)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from tests.builders.flows import HIP, House
 
 from hip.adapters.memory.jobs import MemoryJobQueue
-from hip.application.relay import BATCH, RelayOutbox
+from hip.application.relay import BATCH, MOST_WAITING, RelayOutbox
 from hip.application.storage import OutboxRow, Topic
 from hip.application.work import ATTEMPTS
 from hip.domain.errors import DomainError, StorageFailed, Transient
@@ -137,5 +137,41 @@ def test_a_queue_that_is_down_or_flushed_costs_one_lease_and_loses_nothing():
         house.clock.advance(house.waits.lease + timedelta(seconds=1))
         assert await relay() == BATCH
         assert len(await jobs.take()) == BATCH
+
+    asyncio.run(story())
+
+
+def test_the_relay_holds_back_while_enough_batches_wait_so_that_none_grows_stale():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        await _add(house, Topic.BUNDLE, *(f"v{n}|Prescription" for n in range(BATCH * (MOST_WAITING + 4))))
+        for _ in range(MOST_WAITING + 4):
+            await relay()
+        assert await jobs.backlog() == MOST_WAITING
+        await jobs.take()
+        assert await relay() == BATCH
+
+    asyncio.run(story())
+
+
+def test_a_batch_that_waited_for_most_of_its_lease_is_renewed_before_it_is_run():
+    async def story() -> None:
+        house = House()
+        recorder = Recorder()
+        house.handlers[Topic.SMS] = recorder
+        await _add(house, Topic.SMS, "row")
+        [row] = await house.lease()
+        house.clock.advance(house.waits.lease * 0.9)
+
+        async def slow(hip_id: HipId, key: str) -> None:
+            house.clock.advance(house.waits.lease * 0.5)
+            assert await house.lease() == []
+            await recorder(hip_id, key)
+
+        house.handlers[Topic.SMS] = slow
+        await house.run_rows([(row.id, row.attempt)])
+        assert recorder.ran == ["row"]
 
     asyncio.run(story())

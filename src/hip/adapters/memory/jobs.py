@@ -41,6 +41,10 @@ class MemoryJobQueue:
         self._ids.discard(batch.id)
         return batch.rows
 
+    async def backlog(self) -> int:
+        """``JobQueue.backlog``."""
+        return self.waiting
+
     @property
     def waiting(self) -> int:
         """Batches nobody took yet."""
