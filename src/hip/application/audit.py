@@ -1,13 +1,42 @@
 """Flow: an operator proves or exports the audit (AUD-01, AUD-02)."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hip.application.ports import Clock
 from hip.application.storage import Units
-from hip.domain.audit import AuditHead, AuditLink, BrokenLink
+from hip.domain.audit import AuditEntry, AuditHead, AuditLink, BrokenLink
 from hip.domain.identifiers import HipId
 
 _LINKS_AT_ONCE = 1000
+CONFIGURED = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteConfiguration:
+    """AUD-01: what the service runs with, written whenever it starts with something else than before."""
+
+    units: Units
+    clock: Clock
+
+    async def __call__(self, hips: Sequence[HipId], values: Mapping[str, str]) -> None:
+        """An entry for each HIP whose last one differs; what was before stands in that one. No value is a secret."""
+        detail = tuple(sorted(values.items()))
+        for hip_id in hips:
+            async with self.units() as uow:
+                last = await uow.audit.latest(hip_id, CONFIGURED)
+                if last is None or last.detail != detail:
+                    await uow.audit.append(
+                        AuditEntry(
+                            hip_id=hip_id,
+                            at=self.clock(),
+                            actor="service",
+                            action=CONFIGURED,
+                            subject=hip_id,
+                            detail=detail,
+                        )
+                    )
+                    await uow.commit()
 
 
 @dataclass(frozen=True, slots=True)

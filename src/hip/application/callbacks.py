@@ -27,6 +27,7 @@ from hip.application.messages import (
 from hip.application.ports import CallbackReader, Clock, Ids, KeyVault
 from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.storage import Topic, Units
+from hip.domain.audit import AuditEntry
 from hip.domain.callbacks import Callback, CallbackId, CallbackState
 from hip.domain.errors import DomainError, NotFound
 from hip.domain.identifiers import HipId, RequestId
@@ -183,7 +184,7 @@ class ReplayCallback:
     units: Units
     clock: Clock
 
-    async def __call__(self, hip_id: HipId, callback_id: CallbackId) -> Callback:
+    async def __call__(self, hip_id: HipId, callback_id: CallbackId, *, actor: str) -> Callback:
         """Raises NotFound, and DomainError when only the hash was kept."""
         async with self.units() as uow:
             callback = await uow.callbacks.get(hip_id, callback_id)
@@ -191,7 +192,18 @@ class ReplayCallback:
                 raise NotFound("callback", callback_id)
             if callback.sealed_body is None:
                 raise DomainError("only the hash of this callback was kept: it cannot be run again")
-            await uow.outbox.add(hip_id, Topic.CALLBACK, callback_id, run_at=self.clock())
+            now = self.clock()
+            await uow.outbox.add(hip_id, Topic.CALLBACK, callback_id, run_at=now)
+            await uow.audit.append(
+                AuditEntry(
+                    hip_id=hip_id,
+                    at=now,
+                    actor=actor,
+                    action="callback-replayed",
+                    subject=callback_id,
+                    detail=(("state", callback.state),),
+                )
+            )
             await uow.commit()
         return callback
 

@@ -309,6 +309,9 @@ class Audit(Protocol):
     async def chained(self) -> Sequence[HipId]:
         """Every HIP that has a chain, in order."""
 
+    async def latest(self, hip_id: HipId, action: str) -> AuditEntry | None:
+        """The last entry of this action in the chain."""
+
 
 class UnitOfWork(Protocol):
     """One transaction. Leaving the block without ``commit`` undoes everything."""

@@ -25,6 +25,7 @@ from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.names import name_likeness
 from hip.adapters.sealing.sealer import CryptographySealer
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.audit import NoteConfiguration
 from hip.application.bundling import BuildBundle
 from hip.application.callbacks import ProcessCallback, ReceiveCallback, ReplayCallback
 from hip.application.consents import ReceiveConsent
@@ -183,6 +184,7 @@ class UseCases(DeclarativeContainer):
         _a.clock,
     )
     replay_callback = Singleton(ReplayCallback, _a.units, _a.clock)
+    note_configuration = Singleton(NoteConfiguration, _a.units, _a.clock)
     project = Singleton(Project, _a.units, _a.projections, _a.vault, _a.clock)
     relay_outbox = Singleton(RelayOutbox, _a.units, _a.jobs, _a.clock, _a.waits)
     sweep_exchanges = Singleton(SweepExchanges, _a.units, _a.clock)

@@ -140,4 +140,5 @@ OPERATIONS: dict[str, Operation] = {
     "audit.chain": lambda uow: uow.audit.chain(HIP, after=0, limit=1),
     "audit.head": lambda uow: uow.audit.head(HIP),
     "audit.chained": lambda uow: uow.audit.chained(),
+    "audit.latest": lambda uow: uow.audit.latest(HIP, "link"),
 }

@@ -65,6 +65,17 @@ async def test_a_hip_without_entries_has_an_empty_chain_that_holds(units: Units)
     assert await trail.verify(HIP) == AuditHead(hip_id=HIP)
 
 
+async def test_the_latest_of_an_action_is_the_last_that_was_written(units: Units) -> None:
+    first, second = (
+        an_audit_entry(action="configuration", at=NOW),
+        an_audit_entry(action="configuration", at=NOW - SECOND),
+    )
+    await append(units, first, second, an_audit_entry(), an_audit_entry(action="other", hip_id=OTHER_HIP))
+    async with units() as uow:
+        assert await uow.audit.latest(HIP, "configuration") == second
+        assert await uow.audit.latest(HIP, "other") is None
+
+
 async def test_what_was_not_committed_leaves_no_gap(units: Units) -> None:
     await append(units, an_audit_entry())
     async with units() as uow:

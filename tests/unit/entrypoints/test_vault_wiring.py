@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.builders.edge import settings_in_memory
 from tests.builders.vault_server import ROLE, ROOT, SECRET, VaultServer, vault_server
 from typer.testing import CliRunner
@@ -27,6 +28,13 @@ CONTEXT = "IN0410000123/link-token/7"
 def server() -> Iterator[VaultServer]:
     with vault_server() as running:
         yield running
+
+
+@pytest.fixture
+def logs_as_before() -> Iterator[None]:
+    """A service sends its logs to standard error, here one that is closed after the test."""
+    yield
+    structlog.reset_defaults()
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -184,6 +192,7 @@ def test_keys_add_adds_to_the_vault_or_to_the_key_file(server: VaultServer, tmp_
     assert CliRunner().invoke(app, ["keys", "add"], env=file).exit_code == 0
 
 
+@pytest.mark.usefixtures("logs_as_before")
 @pytest.mark.parametrize(("state", "exit_code", "said"), [("sealed", 3, "sealed"), ("denied", 1, "secret/hip/keys")])
 def test_serve_opens_the_vault_before_it_listens(server: VaultServer, state: str, exit_code: int, said: str) -> None:
     server.sealed = state == "sealed"

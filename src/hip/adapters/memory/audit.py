@@ -49,5 +49,10 @@ class MemoryAudit:
         await self._session.step()
         return sorted(head.hip_id for head in self._heads)
 
+    async def latest(self, hip_id: HipId, action: str) -> AuditEntry | None:
+        await self._session.step()
+        entries = (link.entry for link in reversed(self._rows))
+        return next((entry for entry in entries if (entry.hip_id, entry.action) == (hip_id, action)), None)
+
     def _head(self, hip_id: HipId) -> AuditHead:
         return self._heads.get(hip_id) or AuditHead(hip_id=hip_id)

@@ -103,3 +103,9 @@ class PostgresAudit:
         await self.flush()
         rows = await self._statements.all(select(audit_heads.c.hip_id))
         return sorted(HipId(row["hip_id"]) for row in rows)
+
+    async def latest(self, hip_id: HipId, action: str) -> AuditEntry | None:
+        await self.flush()
+        statement = select(audit).where(audit.c.hip_id == hip_id, audit.c.action == action)
+        row = await self._statements.first(statement.order_by(audit.c.sequence.desc()).limit(1))
+        return None if row is None else _entry(row)

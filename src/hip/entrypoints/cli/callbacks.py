@@ -31,7 +31,7 @@ def replay(
             for key in ids:
                 try:
                     hip_id, _ = await found_in(CALLBACKS, key, hip, settings)
-                    await uses.replay_callback()(hip_id, CallbackId(key))
+                    await uses.replay_callback()(hip_id, CallbackId(key), actor="command line")
                 except DomainError as refusal:
                     failed += 1
                     complain(f"{refusal.code} {refusal}")

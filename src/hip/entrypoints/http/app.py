@@ -13,6 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 from hip.adapters.memory.jobs import MemoryJobQueue
+from hip.entrypoints.configuration import noted
 from hip.entrypoints.container import AnyAdapters, adapters_for, opened, use_cases
 from hip.entrypoints.http.callbacks import callbacks_router
 from hip.entrypoints.http.errors import EXCEPTION_HANDLERS
@@ -41,6 +42,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         async with opened(adapters):
+            await noted(uses.note_configuration(), settings, adapters.facilities())
             jobs = adapters.jobs()
             if not isinstance(jobs, MemoryJobQueue):
                 yield
