@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hip.adapters.otp_sender import DEFAULT_BODY
@@ -17,6 +26,13 @@ from hip.domain.patients import Address
 
 SANDBOX_KEY = "sandbox"
 _SANDBOX_GATEWAY = "https://dev.abdm.gov.in/api/hiecm"
+
+
+_SCHEMES = {
+    "database_url": ("postgresql://", "postgresql+asyncpg://", "postgres://"),
+    "mongo_url": ("mongodb://", "mongodb+srv://"),
+    "redis_url": ("redis://", "rediss://", "unix://"),
+}
 
 
 class SettingsInvalid(DomainError):
@@ -132,6 +148,15 @@ class Settings(BaseSettings):
             return json.loads(text)
         except ValueError as fault:
             raise ValueError(f"expected JSON: {fault}") from None
+
+    @field_validator("database_url", "mongo_url", "redis_url")
+    @classmethod
+    def _of_its_server(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """A URL of another kind of server would be found out much later, and less clearly."""
+        schemes = _SCHEMES[info.field_name or ""]
+        if value is not None and not value.get_secret_value().startswith(schemes):
+            raise ValueError(f"expected a URL that begins with {' or '.join(schemes)}")
+        return value
 
     @field_validator("bind")
     @classmethod

@@ -101,3 +101,15 @@ def test_the_openapi_document_describes_the_api_and_not_the_callbacks():
             assert not any(path.startswith("/api/v3") for path in paths)
 
     asyncio.run(story())
+
+
+def test_api_03_a_bad_query_parameter_is_named_and_the_url_is_not_repeated():
+    async def story() -> None:
+        async with edge() as service:
+            response = await service.http.get("/v1/links?since=canary&limit=0", headers=KEY)
+            assert response.status_code == 400
+            message = response.json()["error"]["message"]
+            assert "since" in message
+            assert "canary" not in response.text
+
+    asyncio.run(story())

@@ -74,3 +74,11 @@ def test_ops_04_production_refuses_what_is_only_meant_for_the_sandbox(changes, n
 def test_ops_04_production_refuses_to_start_without_api_keys():
     environment = {name: value for name, value in PRODUCTION.items() if name != "HIP_API_KEYS"}
     assert "HIP_API_KEYS" in _faults(environment)
+
+
+@pytest.mark.parametrize("name", ["HIP_DATABASE_URL", "HIP_MONGO_URL", "HIP_REDIS_URL"])
+def test_a_server_url_of_another_kind_is_named_without_its_value(name: str):
+    faults = _faults({name: "canary://user:secret@host/"})
+    assert set(faults) == {name}
+    assert "canary" not in faults[name]
+    assert "secret" not in faults[name]

@@ -40,13 +40,15 @@ class LocalKeyVault:
         except FileNotFoundError:
             if not create:
                 raise InvalidValue(f"key file {path}", "an existing file") from None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _written_beside(path, {1: os.urandom(KEY_BYTES)}) as written:
-            try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _written_beside(path, {1: os.urandom(KEY_BYTES)}) as written:
                 os.link(written, path)  # unlike a rename it fails when another process was faster
-            except FileExistsError:
-                return cls(KeyRing(_read(path)))
-            _sync_folder(path.parent)
+                _sync_folder(path.parent)
+        except FileExistsError:
+            return cls(KeyRing(_read(path)))
+        except OSError as fault:
+            raise InvalidValue(f"key file {path}", f"a folder that can be written: {fault.strerror}") from None
         return cls(KeyRing(_read(path)))
 
     @staticmethod

@@ -71,7 +71,8 @@ def _settings(gateway_url: str, wait_scale: float) -> dict[str, str]:
 def settings_of(environment: dict[str, str]) -> Settings:
     """The settings a process with this environment would read."""
     values = {name.removeprefix("HIP_").lower(): value for name, value in environment.items()}
-    return Settings.read(_env_file=None, **values)
+    # No setting of the shell we run in may change the story: a prefix that nobody uses reads none.
+    return Settings.read(_env_file=None, _env_prefix="HIP_OF_NOBODY_", **values)
 
 
 async def _set_bridge(settings: Settings, url: str, transport: httpx.AsyncBaseTransport | None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from litestar import MediaType, Request, Response
-from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.exceptions import HTTPException, NotAuthorizedException, ValidationException
 
 from hip.domain.errors import Conflict, DomainError, HipError, IllegalTransition, InvalidValue, NotFound, Transient
 from hip.entrypoints.logs import log
@@ -42,11 +42,20 @@ def _expected(_request: Request[Any, Any, Any], error: Exception) -> Response[di
 def _framework(_request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, dict[str, str]]]:
     codes = {401: "900901", 404: "404", 405: "405", 413: "413", 429: "ABDM-1022"}
     code = codes.get(error.status_code, "ABDM-1006" if error.status_code < 500 else "ABDM-9999")
-    message = error.detail if error.status_code < 500 else "internal error"
+    message = _told(error) if error.status_code < 500 else "internal error"
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotAuthorizedException) else None
     return Response(
         error_body(code, message), status_code=error.status_code, headers=headers, media_type=MediaType.JSON
     )
+
+
+def _told(error: HTTPException) -> str:
+    """What was wrong, naming parameters; the framework's own text repeats the whole URL with its values (API-03)."""
+    if isinstance(error, ValidationException):
+        extra = error.extra if isinstance(error.extra, list) else []
+        named = [f"{one['key']}: expected a valid value" for one in extra if isinstance(one, dict) and "key" in one]
+        return "; ".join(named) or "the request is not as the API describes it"
+    return error.detail
 
 
 def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, dict[str, str]]]:
