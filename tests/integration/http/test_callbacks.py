@@ -9,25 +9,46 @@ import pytest
 from tests.builders.edge import CONSENT_PATH, OTHER_KEYS, REVOKED, edge
 
 from hip.domain.callbacks import CallbackState
-from hip.domain.identifiers import ConsentId, HipId
+from hip.domain.identifiers import ConsentId, HipId, TransactionId
 from hip.entrypoints.http.callbacks import MAX_BODY, MAX_CONSENT_BODY
+
+DISCOVER = {
+    "transactionId": "5f0d5a0e-2f7b-49d8-9a9f-3a5c4b0d7e21",
+    "patient": {"id": "meera.k01@sbx", "name": "Meera Kulkarni", "gender": "F", "yearOfBirth": 1984},
+}
 
 
 def test_a_callback_is_stored_sealed_acknowledged_and_then_worked_on():
     async def story() -> None:
         async with edge() as service:
-            response = await service.call_back()
+            response = await service.call_back("/api/v3/hip/patient/care-context/discover", DISCOVER)
             assert response.status_code == 202
             await service.idle()
             [callback] = await service.callbacks()
             assert callback.state is CallbackState.DONE
             assert callback.verified
             assert callback.sealed_body is not None
-            assert b"7a1d0c3e" not in callback.sealed_body
+            assert b"Meera" not in callback.sealed_body
             assert ("authorization", len(f"Bearer {service.token()}")) in callback.headers
+            async with service.adapters.units()() as uow:
+                written = await uow.discoveries.get(
+                    HipId("IN0410000123"), TransactionId("5f0d5a0e-2f7b-49d8-9a9f-3a5c4b0d7e21")
+                )
+            assert written is not None
+
+    asyncio.run(story())
+
+
+def test_ret_01_a_revocation_leaves_a_tombstone_and_no_body():
+    async def story() -> None:
+        async with edge() as service:
+            assert (await service.call_back()).status_code == 202
+            await service.idle()
             async with service.adapters.units()() as uow:
                 consent = await uow.consents.get(HipId("IN0410000123"), ConsentId(REVOKED["notification"]["consentId"]))
             assert consent is not None
+            assert consent.status.ended
+            assert consent.artefact is None
 
     asyncio.run(story())
 
