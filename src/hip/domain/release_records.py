@@ -154,5 +154,5 @@ def _fits(one: RecordFacts) -> bool:
     return (key.hip_id, key.visit_code, key.hi_type) == (one.known.hip_id, one.known.visit_code, one.hi_type)
 
 
-RECORD_RULES = (rel_07, rel_06, rel_09, rel_10, rel_22, rel_19)
+RECORD_RULES = (rel_07, rel_06, rel_09, rel_10, rel_19, rel_22)
 """In the order in which they are asked: first whose it is, then when and what, then whether it is sound."""
