@@ -1,6 +1,5 @@
 """A page of a patient's app as lines: coloured on a terminal, plain and indented otherwise."""
 
-import re
 import sys
 from collections.abc import Iterator
 
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hip.adapters.fhir.presentation.pages import Item, Page, Row, Section
+from hip.adapters.fhir.presentation.words import spaced
 from hip.entrypoints.cli.terminal import say
 
 NA = "NA here"
@@ -60,7 +60,7 @@ def _section(section: Section, depth: int) -> Iterator[Line]:
 
 
 def _item(item: Item, depth: int) -> Iterator[Line]:
-    yield depth, Text(_spaced(item.kind), style="bold")
+    yield depth, Text(spaced(item.kind), style="bold")
     yield from _rows(item.rows, depth + 1)
     for below in item.items:
         yield from _item(below, depth + 1)
@@ -77,8 +77,3 @@ def _rows(rows: tuple[Row, ...], depth: int) -> Iterator[Line]:
                 depth,
                 label + Text(NA, style="bold yellow") + Text(f"  add {row.expected} at {row.path}", style="dim"),
             )
-
-
-def _spaced(kind: str) -> str:
-    """``MedicationRequest`` → ``Medication request``."""
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda match: " " + match[1].lower(), kind)

@@ -116,7 +116,7 @@ class _Renderer:
         """The target below this one, when it stands nowhere yet; its name otherwise."""
         held = self._entries.target(reference)
         if held is None or held.number in self._placed or depth >= _DEEPEST:
-            label = each.label or (_spaced(str(held.resource.get("resourceType"))) if held else "Entry")
+            label = each.label or (words.spaced(str(held.resource.get("resourceType"))) if held else "Entry")
             told = self._reference(reference)
             told = f"{told} (shown elsewhere)" if told and held else told
             rows.append(self._row(label, told, path, "Reference"))
@@ -242,9 +242,4 @@ def _expected(type_name: str) -> str:
 
 def _label_of(path: str) -> str:
     match = _LAST_NAME.search(path)
-    return _spaced(match[1]) if match else "Element"
-
-
-def _spaced(name: str) -> str:
-    """``MedicationRequest`` → ``Medication request``."""
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda match: " " + match[1].lower(), name[:1].upper() + name[1:])
+    return words.spaced(match[1]) if match else "Element"

@@ -218,6 +218,11 @@ BY_TYPE: Mapping[str, Words] = {
 """How the values of a type are put in words; those of any other type are scalars."""
 
 
+def spaced(name: str) -> str:
+    """A FHIR name as a heading: ``medicationRequest`` → ``Medication request``."""
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda match: " " + match[1].lower(), name[:1].upper() + name[1:])
+
+
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
