@@ -17,6 +17,7 @@ from hip.adapters.memory.token_cache import MemoryTokenCache
 from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.sealing.sealer import CryptographySealer
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.accounts import ChangeAccount
 from hip.application.bundling import BuildBundle
 from hip.application.consents import ReceiveConsent
 from hip.application.conversations import Conversations
@@ -198,6 +199,7 @@ class House:
             LinkingRules(),
         )
         self.answer_link_confirm = AnswerLinkConfirm(self.units, talk, self.clock)
+        self.change_account = ChangeAccount(self.units, self.tokens, self.clock)
         self.receive_consent = ReceiveConsent(self.units, talk, self.clock, self.waits, self._alarm)
         self.receive_request = ReceiveHealthInformationRequest(self.units, self.clock, self.waits)
         self.retry_transfer = RetryTransfer(self.units, self.clock, self.waits)

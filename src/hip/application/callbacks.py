@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hip.application.accounts import ChangeAccount
 from hip.application.consents import ReceiveConsent
 from hip.application.discovery import AnswerDiscovery
 from hip.application.link_confirms import AnswerLinkConfirm
@@ -12,6 +13,7 @@ from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
 from hip.application.link_tokens import AcceptToken
 from hip.application.messages import (
+    AccountChanged,
     ConsentNotified,
     Delivery,
     DiscoveryAsked,
@@ -122,6 +124,7 @@ class ProcessCallback:
     answer_link_confirm: AnswerLinkConfirm
     receive_consent: ReceiveConsent
     receive_request: ReceiveHealthInformationRequest
+    change_account: ChangeAccount
     clock: Clock
 
     async def __call__(self, hip_id: HipId, key: str) -> None:
@@ -167,6 +170,8 @@ class ProcessCallback:
                 await self.receive_consent(delivery, event)
             case HealthInformationAsked():
                 await self.receive_request(delivery, event)
+            case AccountChanged():
+                await self.change_account(delivery, event)
             case Unrecognised():
                 pass
 

@@ -2,9 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 
 from hip.application.ports import Clock, Facilities, VisitRecords
 from hip.application.storage import Topic, Units, Visit
+from hip.domain.accounts import account_key
 from hip.domain.audit import AuditEntry
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
@@ -52,7 +54,9 @@ class ReceiveVisit:
             version = 1 if stored is None else stored.version + changed
             if changed:
                 earlier = await uow.patients.get(record.hip_id, record.patient.reference)
-                await uow.patients.save(record.patient.keeping_abha_of(earlier), hip_id=record.hip_id)
+                patient = record.patient.keeping_abha_of(earlier)
+                patient = patient.staying_closed(earlier, key=partial(account_key, record.hip_id))
+                await uow.patients.save(patient, hip_id=record.hip_id)
                 await uow.visits.save(
                     Visit(record=record, source=source, digest=digest, version=version, received_at=now)
                 )

@@ -147,7 +147,7 @@ class AnswerLinkConfirm:
             )
         patient = await uow.patients.get(hip_id, attempt.patient_reference)
         if patient is not None and patient.abha_address is None:
-            await uow.patients.save(replace(patient, abha_address=attempt.abha_address), hip_id=hip_id)
+            await uow.patients.save(replace(patient.reopening(), abha_address=attempt.abha_address), hip_id=hip_id)
         await uow.link_attempts.save(attempt.link(now=now))
         await uow.outbox.add(hip_id, Topic.PROJECTION, f"contexts|{attempt.patient_reference}", run_at=now)
 

@@ -8,6 +8,7 @@ exchange.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hip.domain.accounts import AccountStatus
 from hip.domain.callbacks import CallbackId
 from hip.domain.consents import ConsentArtefact, ConsentStatus
 from hip.domain.discovery import DiscoveryQuery
@@ -319,6 +320,14 @@ class HealthInformationAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChanged:
+    """Contract §2.14: a patient closed or reopened an ABHA account."""
+
+    abha_address: AbhaAddress
+    status: AccountStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unrecognised:
     """Authenticated, stored and acknowledged, but no flow listens on its path (contract §1.8)."""
 
@@ -332,6 +341,7 @@ GatewayEvent = (
     | LinkConfirmAsked
     | ConsentNotified
     | HealthInformationAsked
+    | AccountChanged
     | Unrecognised
 )
 

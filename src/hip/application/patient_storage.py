@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from hip.domain.identifiers import HipId, LinkReference, TransactionId
+from hip.domain.identifiers import AbhaAddress, HipId, LinkReference, TransactionId
 from hip.domain.link_attempts import LinkAttempt
 
 
@@ -19,3 +19,6 @@ class LinkAttempts(Protocol):
 
     async def otps_since(self, hip_id: HipId, number_key: str, since: datetime) -> int:
         """OTPs made for one number since then. Serialises callers, also while there are none."""
+
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
+        """Every attempt of this patient fails (ABDM-1407); ``alias`` stands in the address's place (RET-02)."""

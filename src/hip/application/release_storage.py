@@ -10,7 +10,7 @@ from typing import Protocol
 from hip.application.listings import Listing
 from hip.domain.consents import Consent
 from hip.domain.decisions import Decision
-from hip.domain.identifiers import ConsentId, HipId, TransactionId
+from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, TransactionId
 from hip.domain.transfers import Page, Transfer, TransferOutcome, TransferState
 
 
@@ -25,6 +25,9 @@ class Consents(Protocol):
         """Lock its row: ``held`` itself while nothing of it has changed (no artefact is read then), else what it is."""
 
     async def get(self, hip_id: HipId, consent_id: ConsentId) -> Consent | None: ...
+    async def of_patient(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[Consent]:
+        """Consents whose artefact names this patient and is still there; locked, oldest first."""
+
     async def spent(self, *, now: datetime, limit: int) -> Sequence[Consent]:
         """Locked consents of every HIP that still have an artefact, whose ``dataEraseAt`` is over (REL-04)."""
 

@@ -56,7 +56,8 @@ class SendSmsLink:
             if context is None:
                 raise NotFound("care context", visit_code)
             patient = await uow.patients.get(hip_id, context.patient_reference)
-            if patient is None or patient.linkable or patient.phone is None or context.linked:
+            reachable = patient is not None and patient.phone is not None and patient.closed_account is None
+            if patient is None or patient.linkable or not reachable or context.linked:
                 return None
             if await uow.link_requests.lock_by_visit(hip_id, visit_code) is None:
                 await uow.link_requests.save(

@@ -181,6 +181,9 @@ class Exchanges(Protocol):
     async def lapsed(self, *, now: datetime, limit: int) -> Sequence[Exchange]:
         """Locked exchanges of every HIP that are sent or accepted and whose answer is overdue, oldest first."""
 
+    async def forget(self, hip_id: HipId, flow: Flow, business_key: str, *, alias: str) -> None:
+        """Put ``alias`` in the place of a business key that names a person (RET-02); the conversations stay."""
+
     async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
         """How many attempts were sent since then (LINK-02)."""
 
@@ -203,6 +206,9 @@ class LinkTokens(Protocol):
     async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None:
         """Forget the values of all its tokens, e.g. after ABDM-1026, 1038, 1062, 1063."""
 
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> Sequence[RequestId]:
+        """Drop its tokens and put ``alias`` in its place in every row; which rows (RET-02)."""
+
 
 class LinkRequests(Protocol):
     """Table ``initiated_link_request``."""
@@ -216,6 +222,9 @@ class LinkRequests(Protocol):
     async def by_reference(self, hip_id: HipId, reference: LinkReference) -> LinkRequest | None: ...
     async def by_request_id(self, hip_id: HipId, request_id: RequestId) -> Sequence[LinkRequest]:
         """Every visit that went out in that call."""
+
+    async def of_address(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
+        """Locked, oldest first."""
 
     async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]: ...
     async def list(self, listing: Listing) -> Sequence[LinkRequest]: ...
@@ -238,6 +247,9 @@ class CareContexts(Protocol):
         """Contexts that are linked to nobody, newest first, so many that each HI type has its ``per_hi_type``."""
 
     async def of_patient(self, hip_id: HipId, patient_reference: PatientReference) -> Sequence[CareContext]: ...
+    async def linked_to(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[CareContext]:
+        """Locked, newest first."""
+
     async def list(self, listing: Listing) -> Sequence[CareContext]: ...
 
 
@@ -248,6 +260,9 @@ class Patients(Protocol):
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None: ...
     async def candidates(self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int) -> Sequence[Patient]:
         """Patients who share a verified ABHA address, ABHA number or mobile; never by MR alone."""
+
+    async def of_closed_account(self, hip_id: HipId, account: str) -> Sequence[Patient]:
+        """Patients who closed the ABHA account with this key, by reference."""
 
 
 class Visits(Protocol):
@@ -291,6 +306,8 @@ class Discoveries(Protocol):
 
     async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
     async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
+        """Put ``alias`` in the address's place; nothing can be chosen of these any more (RET-02)."""
 
 
 class Audit(Protocol):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from hip.domain.accounts import ACCOUNT_CLOSED
 from hip.domain.errors import IllegalTransition, LinkTokenRefused
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import (
@@ -126,6 +127,10 @@ class CareContext:
             return self
         return replace(self, linked_to=abha_address, linked_at=now, link_reference=reference)
 
+    def forget_link(self) -> Self:
+        """RET-02: the patient closed the account it was linked to. The gateway itself knows no way to unlink."""
+        return replace(self, linked_to=None, linked_at=None, link_reference=None)
+
 
 class LinkStatus(StrEnum):
     """Where a link request stands; each is shown to the desk as it is."""
@@ -183,6 +188,12 @@ class LinkRequest:
     transaction_id: TransactionId | None = None
     code: str | None = None
     token_renewed: bool = False
+
+    def forget_account(self, *, now: datetime) -> Self:
+        """RET-02: whom it linked to is purged; what was not linked yet never will be (ABDM-1407)."""
+        if self.status is LinkStatus.LINKED:
+            return replace(self, abha_address=None, updated_at=now)
+        return replace(self, abha_address=None, status=LinkStatus.REFUSED, code=ACCOUNT_CLOSED, updated_at=now)
 
     def move(
         self,

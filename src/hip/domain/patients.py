@@ -1,5 +1,6 @@
 """The patient as the hospital knows them, and the identifiers others may know them by."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -80,7 +81,8 @@ class Patient:
     """A patient of one HIP. ``reference`` is the hospital's own number (MR) and unique within the HIP.
 
     ``birth_year`` is always known; ``birth_date`` only when the day is. ``phone`` is ten digits. ABHA address and
-    number are absent for a patient who has none, or has not told us.
+    number are absent for a patient who has none, or has not told us. ``closed_account`` is the key of the ABHA account
+    that the patient closed (``accounts.account_key``): until it is opened again it is not learnt again either.
     """
 
     reference: PatientReference
@@ -93,6 +95,7 @@ class Patient:
     abha_address: AbhaAddress | None = None
     abha_number: AbhaNumber | None = None
     address: Address | None = field(default=None, repr=False)
+    closed_account: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -112,6 +115,24 @@ class Patient:
         if earlier is None or self.abha_address is not None or self.abha_number is not None:
             return self
         return replace(self, abha_address=earlier.abha_address, abha_number=earlier.abha_number)
+
+    def staying_closed(self, earlier: "Patient | None", *, key: Callable[[AbhaAddress], str]) -> "Patient":
+        """A later visit that states a closed account must not bring it back; another account may.
+
+        ``key`` is the HIP's ``account_key``.
+        """
+        if earlier is None or earlier.closed_account is None:
+            return self
+        another = self.abha_address is not None and key(self.abha_address) != earlier.closed_account
+        return self if another else self.closing(earlier.closed_account)
+
+    def closing(self, account: str) -> Self:
+        """RET-02: the ABHA goes, profile and records stay."""
+        return replace(self, abha_address=None, abha_number=None, closed_account=account)
+
+    def reopening(self) -> Self:
+        """The account may be learnt again, from the next visit that states it."""
+        return replace(self, closed_account=None)
 
     @property
     def display(self) -> str:

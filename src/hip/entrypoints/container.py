@@ -25,6 +25,7 @@ from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.names import name_likeness
 from hip.adapters.sealing.sealer import CryptographySealer
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.accounts import ChangeAccount
 from hip.application.audit import NoteConfiguration
 from hip.application.bundling import BuildBundle
 from hip.application.callbacks import ProcessCallback, ReceiveCallback, ReplayCallback
@@ -148,6 +149,7 @@ class UseCases(DeclarativeContainer):
     answer_link_confirm = Singleton(AnswerLinkConfirm, _a.units, conversations, _a.clock)
     receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock, _a.waits, _a.alarm)
     receive_request = Singleton(ReceiveHealthInformationRequest, _a.units, _a.clock, _a.waits)
+    change_account = Singleton(ChangeAccount, _a.units, _a.tokens, _a.clock)
     notify_transfer = Singleton(NotifyTransfer, _a.units, conversations, _a.clock)
     push_transfer = Singleton(
         PushTransfer,
@@ -181,6 +183,7 @@ class UseCases(DeclarativeContainer):
         answer_link_confirm,
         receive_consent,
         receive_request,
+        change_account,
         _a.clock,
     )
     replay_callback = Singleton(ReplayCallback, _a.units, _a.clock)

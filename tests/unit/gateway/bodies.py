@@ -19,6 +19,8 @@ CONFIRM_PATH = "/api/v3/hip/link/care-context/confirm"
 CONSENT_PATH = "/api/v3/consent/request/hip/notify"
 REQUEST_PATH = "/api/v3/hip/health-information/request"
 
+STATUS_PATH = "/api/v3/patients/status/notify"
+
 TOKEN: dict[str, Any] = {
     "abhaAddress": "meera.k01@sbx",
     "linkToken": "eyJhbGciOiJSUzUxMiJ9.e30.c2ln",
@@ -128,6 +130,8 @@ REQUEST: dict[str, Any] = {
     },
 }
 
+CLOSED: dict[str, Any] = {"notification": {"status": "DEACTIVATED", "patient": {"id": "meera.k01@sbx"}}}
+
 EVERY: list[tuple[str, dict[str, Any]]] = [
     (TOKEN_PATH, TOKEN),
     (TOKEN_PATH, TOKEN_ERROR),
@@ -141,6 +145,7 @@ EVERY: list[tuple[str, dict[str, Any]]] = [
     (CONSENT_PATH, GRANTED),
     (CONSENT_PATH, REVOKED),
     (REQUEST_PATH, REQUEST),
+    (STATUS_PATH, CLOSED),
 ]
 
 MISSING = object()

@@ -89,7 +89,7 @@ def test_every_spelling_of_a_path_is_known(path: str, body: dict[str, Any], kind
     [
         "",
         "/",
-        "/api/v3/patients/status/notify",
+        "/api/v3/patients/nobody/notify",
         "/api/v4/link/on_carecontext",
         "/api/v3/LINK/on_carecontext",
         "/api/v3/",

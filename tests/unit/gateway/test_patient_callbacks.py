@@ -1,5 +1,6 @@
 """Link init and link confirm read into domain words (contract §2.6, §2.7)."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.application.messages import LinkConfirmAsked, LinkInitAsked, Unrecognised
+from hip.application.messages import AccountChanged, LinkConfirmAsked, LinkInitAsked, Unrecognised
+from hip.domain.accounts import AccountStatus
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress
@@ -97,3 +99,45 @@ def test_what_cannot_be_an_otp_is_refused_without_being_repeated(token: Any) -> 
 
 def test_an_otp_is_in_no_repr() -> None:
     assert "482913" not in repr(read(bodies.CONFIRM_PATH, changed(bodies.CONFIRM, "confirmation.token", "482913")))
+
+
+# --- an account is closed or reopened (contract §2.14)
+
+MEERA = {"id": "meera.k01@sbx"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v3/patients/status/notify", "/api/v3/hip/patient/status/notify", "/v0.5/patients/status/notify"]
+)
+def test_an_account_may_change_on_three_paths(path: str) -> None:
+    event = read(path, changed(bodies.CLOSED, "notification.status", "DELETED"))
+    assert event == AccountChanged(abha_address=AbhaAddress("meera.k01@sbx"), status=AccountStatus.DELETED)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"notification": {"status": "deactivated", "patient": MEERA}},
+        {"notification": {"status": "DEACTIVATED", "patient": "Meera.K01@sbx"}},
+        {"notification": {"status": "DEACTIVATED", "patient": {"abhaAddress": "meera.k01@sbx"}}},
+        {"notification": {"status": "DEACTIVATED", "abhaAddress": "meera.k01@sbx"}},
+        {"requestId": "", "timestamp": None, "status": "OPT_OUT", "patient": MEERA},
+        {"status": "Opted-Out", "abhaAddress": "meera.k01@sbx"},
+    ],
+)
+def test_status_and_address_are_read_wherever_they_stand(body: dict[str, Any]) -> None:
+    event = read(bodies.STATUS_PATH, json.dumps(body).encode())
+    assert event == AccountChanged(abha_address=AbhaAddress("meera.k01@sbx"), status=AccountStatus.DEACTIVATED)
+
+
+@pytest.mark.parametrize("place", ["notification.status", "notification.patient"])
+def test_a_change_that_does_not_say_what_or_whose_is_refused_by_name(place: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        read(bodies.STATUS_PATH, changed(bodies.CLOSED, place))
+    assert refusal.value.field.startswith("notification.")
+
+
+def test_a_status_nobody_has_heard_of_closes_nothing() -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        read(bodies.STATUS_PATH, changed(bodies.CLOSED, "notification.status", "SUSPENDED"))
+    assert refusal.value.field == "notification.status"

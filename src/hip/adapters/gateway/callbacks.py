@@ -13,6 +13,7 @@ from hip.adapters.gateway.members import Member, canonical, read_object
 from hip.adapters.gateway.moments import read_expiry
 from hip.adapters.gateway.paths import Inbound, recognise
 from hip.application.messages import (
+    AccountChanged,
     ConsentNotified,
     DiscoveryAsked,
     GatewayError,
@@ -25,6 +26,7 @@ from hip.application.messages import (
     TokenAnswered,
     Unrecognised,
 )
+from hip.domain.accounts import AccountStatus
 from hip.domain.consents import ConsentStatus
 from hip.domain.discovery import DiscoveryQuery, PatientIdentifiers
 from hip.domain.errors import InvalidValue
@@ -197,6 +199,20 @@ def _health_information(body: Member) -> HealthInformationAsked:
     )
 
 
+def _account(body: Member) -> AccountChanged:
+    """Status and address wherever they stand, for nobody has published the v3 form (contract §2.14)."""
+    notification = body.member("notification")
+    holder = notification if notification.present else body
+    status = holder.member("status")
+    patient = holder.member("patient")
+    found = patient if isinstance(patient.raw, str) else patient.member("id", "abhaAddress")
+    address = found if found.present else holder.member("abhaAddress", "patientId", "healthId")
+    return AccountChanged(
+        abha_address=AbhaAddress.parse(address.text("an ABHA address"), field=address.path),
+        status=AccountStatus.parse(status.text(f"one of {', '.join(AccountStatus)}"), field=status.path),
+    )
+
+
 def _url(url: Member) -> str:
     """Verbatim, even its outer white space: whether it may be called is another's decision (PUSH-04)."""
     url.text("a URL", longest=_LONGEST_URL)
@@ -252,4 +268,5 @@ _READERS: Mapping[Inbound, Callable[[Member], GatewayEvent]] = {
     Inbound.LINK_CONFIRM: _link_confirm,
     Inbound.CONSENT: _consent,
     Inbound.HEALTH_INFORMATION: _health_information,
+    Inbound.ACCOUNT: _account,
 }

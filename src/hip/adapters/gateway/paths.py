@@ -38,6 +38,7 @@ class Inbound(Enum):
     LINK_CONFIRM = auto()
     CONSENT = auto()
     HEALTH_INFORMATION = auto()
+    ACCOUNT = auto()
 
 
 _LISTENING: Mapping[str, Inbound] = {
@@ -53,12 +54,16 @@ _LISTENING: Mapping[str, Inbound] = {
     "hip/link/care-context/confirm": Inbound.LINK_CONFIRM,
     "consent/request/hip/notify": Inbound.CONSENT,
     "hip/health-information/request": Inbound.HEALTH_INFORMATION,
+    # The v3 path is not published: these are the likely ones (contract §2.14).
+    "patients/status/notify": Inbound.ACCOUNT,
+    "hip/patient/status/notify": Inbound.ACCOUNT,
 }
 
 # Spellings that some source gives without the usual prefix (contract §4, rows 3 and 4).
 _BARE: Mapping[str, Inbound] = {
     "links/sms/on-notify": Inbound.NOTIFY,
     "v0.5/links/link/on-add-contexts": Inbound.LINK,
+    "v0.5/patients/status/notify": Inbound.ACCOUNT,
 }
 
 _PREFIX = re.compile(r"(?:api/)?v3/")

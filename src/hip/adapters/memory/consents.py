@@ -1,6 +1,7 @@
 """Discoveries and consents in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
@@ -8,7 +9,7 @@ from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
 from hip.domain.consents import Consent
 from hip.domain.discovery import DiscoveryRequest
-from hip.domain.identifiers import ConsentId, HipId, TransactionId
+from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, TransactionId
 
 DiscoveryTable = MemoryTable[tuple[HipId, TransactionId], DiscoveryRequest]
 ConsentTable = MemoryTable[tuple[HipId, ConsentId], Consent]
@@ -34,6 +35,12 @@ class MemoryDiscoveries:
     async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
         return await self.get(hip_id, transaction_id)
 
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
+        await self._session.step()
+        for key, row in self._rows.items():
+            if (row.hip_id, row.abha_address) == (hip_id, abha_address):
+                self._rows.put(key, replace(row, abha_address=alias))
+
 
 class MemoryConsents:
     def __init__(self, session: Session, rows: ConsentTable) -> None:
@@ -53,6 +60,15 @@ class MemoryConsents:
 
     async def lock_again(self, held: Consent) -> Consent | None:
         return await self.get(held.hip_id, held.consent_id)
+
+    async def of_patient(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[Consent]:
+        await self._session.step()
+        found = [
+            row
+            for row in self._rows
+            if row.hip_id == hip_id and row.artefact is not None and row.artefact.patient == abha_address
+        ]
+        return sorted(found, key=lambda row: row.received_at)
 
     async def spent(self, *, now: datetime, limit: int) -> Sequence[Consent]:
         await self._session.step()

@@ -1,6 +1,7 @@
 """Exchanges and their attempts in memory."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
@@ -55,6 +56,11 @@ class MemoryExchanges:
             if row.outcome in (Outcome.SENT, Outcome.ACCEPTED) and row.answer_due is not None and row.answer_due <= now
         ]
         return [row for _, row in sorted(overdue, key=lambda pair: pair[0])[:limit]]
+
+    async def forget(self, hip_id: HipId, flow: Flow, business_key: str, *, alias: str) -> None:
+        await self._session.step()
+        for row in list(self._about(hip_id, flow, business_key)):
+            self._rows.put((hip_id, row.id), replace(row, business_key=alias))
 
     async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
         await self._session.step()

@@ -1,11 +1,13 @@
 """User-initiated linkings in memory."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from hip.adapters.memory.sessions import Session
 from hip.adapters.memory.tables import MemoryTable
-from hip.domain.identifiers import HipId, LinkReference, TransactionId
-from hip.domain.link_attempts import LinkAttempt
+from hip.domain.accounts import ACCOUNT_CLOSED
+from hip.domain.identifiers import AbhaAddress, HipId, LinkReference, TransactionId
+from hip.domain.link_attempts import AttemptState, LinkAttempt
 
 LinkAttemptTable = MemoryTable[tuple[HipId, LinkReference], LinkAttempt]
 
@@ -32,3 +34,10 @@ class MemoryLinkAttempts:
         await self._session.step()
         whose = (hip_id, number_key)
         return sum((row.hip_id, row.number_key) == whose and row.created_at >= since for row in self._rows)
+
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
+        await self._session.step()
+        for key, row in self._rows.items():
+            if (row.hip_id, row.abha_address) == (hip_id, abha_address):
+                forgotten = replace(row, abha_address=alias, state=AttemptState.FAILED, code=ACCOUNT_CLOSED)
+                self._rows.put(key, forgotten)

@@ -80,6 +80,15 @@ class MemoryLinkTokens:
             if (row.hip_id, row.abha_address) == (hip_id, abha_address) and row.token is not None:
                 self._rows.put(key, replace(row, token=None))
 
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> Sequence[RequestId]:
+        await self._session.step()
+        found = [
+            (key, row) for key, row in self._rows.items() if (row.hip_id, row.abha_address) == (hip_id, abha_address)
+        ]
+        for key, row in found:
+            self._rows.put(key, replace(row, token=None, abha_address=alias))
+        return [row.request_id for _, row in found]
+
 
 class MemoryLinkRequests:
     def __init__(self, session: Session, rows: LinkRequestTable) -> None:
@@ -102,6 +111,11 @@ class MemoryLinkRequests:
     async def by_request_id(self, hip_id: HipId, request_id: RequestId) -> Sequence[LinkRequest]:
         await self._session.step()
         found = [row for row in self._rows if (row.hip_id, row.request_id) == (hip_id, request_id)]
+        return sorted(found, key=lambda row: row.created_at)
+
+    async def of_address(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
+        await self._session.step()
+        found = [row for row in self._rows if (row.hip_id, row.abha_address) == (hip_id, abha_address)]
         return sorted(found, key=lambda row: row.created_at)
 
     async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
@@ -154,6 +168,11 @@ class MemoryCareContexts:
         await self._session.step()
         whose = (hip_id, patient_reference)
         found = [row for row in reversed(self._rows) if (row.hip_id, row.patient_reference) == whose]
+        return sorted(found, key=lambda row: row.clinical_date, reverse=True)
+
+    async def linked_to(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[CareContext]:
+        await self._session.step()
+        found = [row for row in reversed(self._rows) if (row.hip_id, row.linked_to) == (hip_id, abha_address)]
         return sorted(found, key=lambda row: row.clinical_date, reverse=True)
 
     async def list(self, listing: Listing) -> Sequence[CareContext]:

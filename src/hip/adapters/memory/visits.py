@@ -47,6 +47,11 @@ class MemoryPatients:
         # Many people may share a mobile: those an ABHA identifies come first, so that the limit cannot hide them.
         return [patient for _, _, patient in sorted(ranked, key=lambda row: row[:2])[:limit]]
 
+    async def of_closed_account(self, hip_id: HipId, account: str) -> Sequence[Patient]:
+        await self._session.step()
+        found = [patient for owner, patient in self._rows if (owner, patient.closed_account) == (hip_id, account)]
+        return sorted(found, key=lambda patient: patient.reference)
+
 
 class MemoryVisits:
     def __init__(self, session: Session, rows: VisitTable) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.link_attempts import offered, offered_row
@@ -15,6 +15,7 @@ from hip.adapters.postgres.tables.linking import discovery_request
 from hip.adapters.postgres.tables.release import consents
 from hip.application.ports import KeyVault
 from hip.application.storage import Listing
+from hip.domain.accounts import account_key
 from hip.domain.consents import Consent, ConsentArtefact, ConsentStatus, SignatureState
 from hip.domain.discovery import DiscoveryRequest
 from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, PatientReference, TransactionId
@@ -56,6 +57,14 @@ class PostgresDiscoveries:
 
     async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
         return await self._one(_by_transaction(hip_id, transaction_id).with_for_update())
+
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
+        await self._statements.run(
+            update(discovery_request)
+            .where(discovery_request.c.hip_id == hip_id)
+            .where(discovery_request.c.consent_manager_user_id == str(abha_address))
+            .values(consent_manager_user_id=str(alias))
+        )
 
     async def _one(self, statement: Select[Any]) -> DiscoveryRequest | None:
         row = await self._statements.first(statement)
@@ -103,6 +112,19 @@ class PostgresConsents:
             return held
         return await self.get(held.hip_id, held.consent_id)
 
+    async def of_patient(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[Consent]:
+        # Rows from before the key was kept have none: they are opened and looked at.
+        key = account_key(hip_id, abha_address)
+        rows = await self._statements.all(
+            select(consents)
+            .where(consents.c.hip_id == hip_id, consents.c.sealed_artefact.is_not(None))
+            .where((consents.c.patient_key == key) | consents.c.patient_key.is_(None))
+            .order_by(consents.c.received_at, consents.c.sequence)
+            .with_for_update()
+        )
+        found = [self._consent(row) for row in rows]
+        return [one for one in found if one.artefact is not None and one.artefact.patient == abha_address]
+
     async def spent(self, *, now: datetime, limit: int) -> Sequence[Consent]:
         # What another transaction holds is skipped, and looked at again next time.
         rows = await self._statements.all(
@@ -140,6 +162,7 @@ class PostgresConsents:
             "acknowledged_at": consent.acknowledged_at,
             "terms_hash": consent.terms_hash,
             "data_erase_at": None if consent.artefact is None else consent.artefact.data_erase_at,
+            "patient_key": None if consent.artefact is None else account_key(consent.hip_id, consent.artefact.patient),
         }
 
     def _consent(self, row: RowMapping) -> Consent:
@@ -150,7 +173,11 @@ class PostgresConsents:
         return replace(_without_artefact(row), artefact=artefact)
 
 
-_PLAIN = [each for each in consents.columns if each.name not in ("sealed_artefact", "data_erase_at", "sequence")]
+_PLAIN = [
+    each
+    for each in consents.columns
+    if each.name not in ("sealed_artefact", "data_erase_at", "patient_key", "sequence")
+]
 
 
 def _without_artefact(row: RowMapping) -> Consent:

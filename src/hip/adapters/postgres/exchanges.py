@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, delete, func, select, tuple_
+from sqlalchemy import RowMapping, Select, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.statements import Statements, listed, lock_number, upsert
@@ -138,6 +138,14 @@ class PostgresExchanges:
             .with_for_update(skip_locked=True)
         )
         return await self._all(statement)
+
+    async def forget(self, hip_id: HipId, flow: Flow, business_key: str, *, alias: str) -> None:
+        await self._statements.run(
+            update(exchanges)
+            .where(exchanges.c.hip_id == hip_id, exchanges.c.flow == flow.value)
+            .where(exchanges.c.business_key == business_key)
+            .values(business_key=alias)
+        )
 
     async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
         ids = _about(hip_id, flow, business_key).with_only_columns(exchanges.c.id)

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, func, select, update
 
 from hip.adapters.postgres.statements import Statements, lock_number, upsert
 from hip.adapters.postgres.tables.patient_side import link_attempts
 from hip.application.ports import KeyVault
+from hip.domain.accounts import ACCOUNT_CLOSED
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import (
     AbhaAddress,
@@ -57,6 +58,13 @@ class PostgresLinkAttempts:
             .where(_TABLE.c.hip_id == hip_id, _TABLE.c.number_key == number_key, _TABLE.c.created_at >= since)
         )
         return int((await self._statements.run(counted)).scalar_one())
+
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
+        await self._statements.run(
+            update(_TABLE)
+            .where(_TABLE.c.hip_id == hip_id, _TABLE.c.abha_address == str(abha_address))
+            .values(abha_address=str(alias), state=AttemptState.FAILED.value, code=ACCOUNT_CLOSED)
+        )
 
     async def _one(self, statement: Select[Any]) -> LinkAttempt | None:
         row = await self._statements.first(statement)

@@ -103,6 +103,15 @@ class PostgresLinkTokens:
             .values(link_token=None)
         )
 
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> Sequence[RequestId]:
+        rows = await self._statements.all(
+            update(_TOKENS)
+            .where(_TOKENS.c.hip_id == hip_id, _TOKENS.c.abha_address == str(abha_address))
+            .values(abha_address=str(alias), abha_number=None, link_token=None)
+            .returning(_TOKENS.c.request_id)
+        )
+        return [RequestId(row["request_id"]) for row in rows]
+
     def _token(self, row: RowMapping) -> LinkToken:
         value = self._vault.unseal(row["link_token"], context=_token_context(row["hip_id"], row["request_id"]))
         return LinkToken(
@@ -174,6 +183,13 @@ class PostgresLinkRequests:
     async def by_request_id(self, hip_id: HipId, request_id: RequestId) -> Sequence[LinkRequest]:
         return await self._oldest_first(
             select(_REQUESTS).where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.request_id == request_id)
+        )
+
+    async def of_address(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
+        return await self._oldest_first(
+            select(_REQUESTS)
+            .where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.abha_address == str(abha_address))
+            .with_for_update()
         )
 
     async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
@@ -266,6 +282,14 @@ class PostgresCareContexts:
             select(care_context)
             .where(care_context.c.hip_id == hip_id, care_context.c.patient_reference == patient_reference)
             .order_by(care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
+        )
+
+    async def linked_to(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[CareContext]:
+        return await self._all(
+            select(care_context)
+            .where(care_context.c.hip_id == hip_id, care_context.c.linked_to == str(abha_address))
+            .order_by(care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
+            .with_for_update()
         )
 
     async def list(self, listing: Listing) -> Sequence[CareContext]:

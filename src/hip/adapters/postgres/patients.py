@@ -17,6 +17,7 @@ def _row(patient: Patient, hip_id: HipId) -> dict[str, Any]:
     return {
         "hip_id": hip_id,
         "reference": patient.reference,
+        "closed_account": patient.closed_account,
         "name": patient.name,
         "gender": patient.gender.value,
         "birth_year": patient.birth_year,
@@ -48,6 +49,7 @@ def _patient(row: RowMapping) -> Patient:
         abha_address=None if row["abha_address"] is None else AbhaAddress(row["abha_address"]),
         abha_number=None if row["abha_number"] is None else AbhaNumber(row["abha_number"]),
         address=None if row["address"] is None else Address(**row["address"]),
+        closed_account=row["closed_account"],
     )
 
 
@@ -84,6 +86,14 @@ class PostgresPatients:
             .where(patients.c.hip_id == hip_id)
             .order_by(best.c.rank, patients.c.reference.collate("C"))
             .limit(limit)
+        )
+        return [_patient(row) for row in rows]
+
+    async def of_closed_account(self, hip_id: HipId, account: str) -> Sequence[Patient]:
+        rows = await self._statements.all(
+            select(patients)
+            .where(patients.c.hip_id == hip_id, patients.c.closed_account == account)
+            .order_by(patients.c.reference.collate("C"))
         )
         return [_patient(row) for row in rows]
 

@@ -20,9 +20,10 @@ patients = Table(
     text("abha_address", null=True),
     text("abha_number", null=True),
     Column("address", JSONB(none_as_null=True)),
+    text("closed_account", null=True),
     PrimaryKeyConstraint("hip_id", "reference", name="pk_patients"),
 )
-for _identifier in ("abha_address", "abha_number", "phone"):
+for _identifier in ("abha_address", "abha_number", "phone", "closed_account"):
     Index(
         f"ix_patients_{_identifier}",
         patients.c.hip_id,

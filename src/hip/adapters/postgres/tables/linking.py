@@ -25,6 +25,12 @@ care_context = Table(
     Index("ix_care_context_clinical_date", "hip_id", "clinical_date"),
 )
 Index(
+    "ix_care_context_linked_to",
+    care_context.c.hip_id,
+    care_context.c.linked_to,
+    postgresql_where=care_context.c.linked_to.is_not(None),
+)
+Index(
     "ix_care_context_unlinked",
     care_context.c.hip_id,
     care_context.c.patient_reference,
@@ -51,6 +57,12 @@ initiated_link_request = Table(
     PrimaryKeyConstraint("hip_id", "link_reference_number", name="pk_initiated_link_request"),
     Index("ix_initiated_link_request_visit", "hip_id", "visit_code", "created_at"),
     Index("ix_initiated_link_request_created_at", "hip_id", "created_at"),
+)
+Index(
+    "ix_initiated_link_request_abha_address",
+    initiated_link_request.c.hip_id,
+    initiated_link_request.c.abha_address,
+    postgresql_where=initiated_link_request.c.abha_address.is_not(None),
 )
 Index(
     "ix_initiated_link_request_request_id",
@@ -97,4 +109,5 @@ discovery_request = Table(
     moment("timestamp"),
     Column("offered", JSONB(none_as_null=True)),
     PrimaryKeyConstraint("hip_id", "transaction_id", name="pk_discovery_request"),
+    Index("ix_discovery_request_asked", "hip_id", "consent_manager_user_id", "timestamp"),
 )

@@ -27,5 +27,6 @@ link_attempts = Table(
     sequence(),
     PrimaryKeyConstraint("hip_id", "link_reference_number", name="pk_link_attempts"),
     Index("ix_link_attempts_transaction", "hip_id", "transaction_id", "created_at"),
+    Index("ix_link_attempts_abha_address", "hip_id", "abha_address"),
     Index("ix_link_attempts_number", "hip_id", "number_key", "created_at"),
 )

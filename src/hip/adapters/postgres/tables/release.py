@@ -19,9 +19,16 @@ consents = Table(
     moment("acknowledged_at", null=True),
     text("terms_hash", null=True),
     moment("data_erase_at", null=True),
+    text("patient_key", null=True),
     sequence(),
     PrimaryKeyConstraint("hip_id", "consent_id", name="pk_consents"),
     Index("ix_consents_received_at", "hip_id", "received_at"),
+)
+Index(
+    "ix_consents_patient",
+    consents.c.hip_id,
+    consents.c.patient_key,
+    postgresql_where=consents.c.sealed_artefact.is_not(None),
 )
 # The expiry sweep goes through every HIP's; the column is empty once the artefact is gone.
 Index("ix_consents_data_erase_at", consents.c.data_erase_at, postgresql_where=consents.c.data_erase_at.is_not(None))
