@@ -20,6 +20,7 @@ from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.accounts import ChangeAccount
 from hip.application.bundling import BuildBundle
 from hip.application.consents import ReceiveConsent
+from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.discovery import AnswerDiscovery
 from hip.application.intake import ReceiveVisit
@@ -185,7 +186,7 @@ class House:
         self.link_visit = LinkVisit(self.units, self.tokens, talk, self.clock, self.ids, self.waits)
         self.accept_token = AcceptToken(self.units, self.tokens, self.clock)
         self.accept_link_result = AcceptLinkResult(self.units, self.tokens, self.clock)
-        self.accept_notify = AcceptNotify(self.units, self.clock)
+        self.accept_notify = AcceptNotify(self.units, self.clock, self.waits)
         self.answer_discovery = AnswerDiscovery(self.units, talk, _exactly, self.clock)
         self.otp_sender = MemoryOtpSender()
         self.answer_link_init = AnswerLinkInit(
@@ -229,6 +230,7 @@ class House:
             Topic.BUNDLE: self.build_bundle,
             Topic.LINK: self.link_visit,
             Topic.SMS: SendSmsLink(self.units, talk, self.facilities, self.clock, self.ids),
+            Topic.NOTIFY: NotifyContext(self.units, talk, self.clock, self.waits),
             Topic.TRANSFER: self.push_transfer,
             Topic.PROJECTION: Project(self.units, self.documents, self.vault, self.clock),
         }

@@ -17,6 +17,7 @@ QUEUE_OF = {
     Topic.TRANSFER: URGENT,
     Topic.LINK: NORMAL,
     Topic.SMS: NORMAL,
+    Topic.NOTIFY: NORMAL,
     Topic.BUNDLE: BATCH,
     Topic.PROJECTION: BATCH,
 }

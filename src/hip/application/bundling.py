@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hip.application.context_notifies import notify_work
 from hip.application.ports import Bundles, Clock, Composer, Facilities, Validator
 from hip.application.storage import Topic, UnitOfWork, Units, Visit
 from hip.domain.audit import AuditEntry
@@ -116,6 +117,9 @@ class BuildBundle:
                 linked_at=known.linked_at if known else None,
             )
         )
+        if known is not None and known.linked:
+            await uow.outbox.add(record.hip_id, Topic.NOTIFY, notify_work(record.visit_code, visit.version), run_at=now)
+            return
         patient = await uow.patients.get(record.hip_id, record.patient.reference)
         topic = Topic.LINK if patient is not None and patient.linkable else Topic.SMS
         await uow.outbox.add(record.hip_id, topic, record.visit_code, run_at=now)

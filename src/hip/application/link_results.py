@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from hip.application.context_notifies import wait_before_retry
 from hip.application.messages import Delivery, LinkAnswered, NotifyAnswered
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
+from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.errors import NotFound, StorageFailed
 from hip.domain.exchanges import Exchange, Flow
@@ -91,11 +93,13 @@ class AcceptNotify:
 
     units: Units
     clock: Clock
+    waits: Waits
 
     async def __call__(self, delivery: Delivery, event: NotifyAnswered) -> None:
         now, hip_id = self.clock(), delivery.hip_id
         code = event.error.code if event.error else None
         async with self.units() as uow:
+            before = await uow.exchanges.lock_by_request_id(hip_id, event.answers)
             exchange = await answered(uow, hip_id, event.answers, code, Flow.SMS_NOTIFY, Flow.CONTEXT_NOTIFY, now=now)
             if exchange.flow is Flow.SMS_NOTIFY:
                 visit_code = VisitCode(exchange.business_key.partition("|")[0])
@@ -103,4 +107,8 @@ class AcceptNotify:
                 if request is not None and request.status in (LinkStatus.SMS_REQUESTED, LinkStatus.UNANSWERED):
                     status = LinkStatus.REFUSED if code else LinkStatus.SMS_SENT
                     await uow.link_requests.save(request.move(status, now=now, request_id=event.answers, code=code))
+            elif before is not None and not before.heard(event.answers):
+                wait = wait_before_retry(exchange, self.waits)
+                if wait is not None:
+                    await uow.outbox.add(hip_id, Topic.NOTIFY, exchange.business_key, run_at=now + wait)
             await uow.commit()

@@ -71,6 +71,7 @@ class Topic(StrEnum):
     TRANSFER = "transfer"
     LINK = "link"
     SMS = "sms"
+    NOTIFY = "notify"
     BUNDLE = "bundle"
     PROJECTION = "projection"
 

@@ -37,6 +37,10 @@ class Waits:
     on_notify: timedelta = timedelta(seconds=60)
     """REL-20: a consent that is acknowledged later than this after its callback is cause for alarm."""
 
+    notify_after_link: timedelta = timedelta(seconds=5)
+    notify_retries: tuple[timedelta, ...] = tuple(timedelta(seconds=s) for s in (5, 15, 60))
+    """A context notify fails in the first seconds after a link, with ABDM-1006 (contract §2.3)."""
+
     transfer_deadline: timedelta = timedelta(minutes=20)
     """PUSH-07."""
 

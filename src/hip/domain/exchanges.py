@@ -139,6 +139,10 @@ class Exchange:
         """True when nothing more is awaited."""
         return self.outcome in (Outcome.ANSWERED, Outcome.REFUSED, Outcome.UNANSWERED) or self.succeeded
 
+    def heard(self, request_id: RequestId) -> bool:
+        """True when the callback to this attempt has come already."""
+        return any(a.request_id == request_id and a.answered_at is not None for a in self.attempts)
+
     def overdue(self, now: datetime) -> bool:
         """True when the callback should have come by now."""
         return self.answer_due is not None and now >= self.answer_due

@@ -30,6 +30,7 @@ from hip.application.audit import NoteConfiguration
 from hip.application.bundling import BuildBundle
 from hip.application.callbacks import ProcessCallback, ReceiveCallback, ReplayCallback
 from hip.application.consents import ReceiveConsent
+from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.discovery import AnswerDiscovery
 from hip.application.intake import ReceiveVisit
@@ -133,7 +134,8 @@ class UseCases(DeclarativeContainer):
     send_sms_link = Singleton(SendSmsLink, _a.units, conversations, _a.facilities, _a.clock, _a.ids)
     accept_token = Singleton(AcceptToken, _a.units, _a.tokens, _a.clock)
     accept_link_result = Singleton(AcceptLinkResult, _a.units, _a.tokens, _a.clock)
-    accept_notify = Singleton(AcceptNotify, _a.units, _a.clock)
+    accept_notify = Singleton(AcceptNotify, _a.units, _a.clock, _a.waits)
+    notify_context = Singleton(NotifyContext, _a.units, conversations, _a.clock, _a.waits)
     answer_discovery = Singleton(AnswerDiscovery, _a.units, conversations, _a.likeness, _a.clock)
     answer_link_init = Singleton(
         AnswerLinkInit,
@@ -203,6 +205,7 @@ class UseCases(DeclarativeContainer):
                 Topic.TRANSFER: push_transfer,
                 Topic.LINK: link_visit,
                 Topic.SMS: send_sms_link,
+                Topic.NOTIFY: notify_context,
                 Topic.BUNDLE: build_bundle,
                 Topic.PROJECTION: project,
             }
