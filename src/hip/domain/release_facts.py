@@ -32,6 +32,16 @@ class FrequencyMode(StrEnum):
     ENFORCE = "enforce"
 
 
+class RequesterMode(StrEnum):
+    """REL-17: gateways were seen to leave the requester out of a HIP's artefact (contract §2.9), so ``warn`` marks it.
+
+    Such a consent is still bound by its id, which only the requester it was granted to can ask with.
+    """
+
+    WARN = "warn"
+    ENFORCE = "enforce"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePolicy:
     """What an operator may choose. ``consent_manager`` is our X-CM-ID, the domain of every ABHA address (REL-06)."""
@@ -39,6 +49,7 @@ class ReleasePolicy:
     consent_manager: str
     signature: SignatureMode = SignatureMode.OBSERVE
     frequency: FrequencyMode = FrequencyMode.WARN
+    requester: RequesterMode = RequesterMode.WARN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from hip.domain.release_facts import (
     WRONG_DATES,
     WRONG_HIP,
     FrequencyMode,
+    RequesterMode,
     RequestFacts,
     SignatureMode,
     missing,
@@ -170,11 +171,17 @@ def rel_13(facts: RequestFacts) -> RuleResult:
 
 
 def rel_17(facts: RequestFacts) -> RuleResult:
-    """The artefact names the requester: the request itself names none, so nothing else could."""
+    """The artefact names the requester: the request itself names none, so nothing else could.
+
+    One that names none is refused where the policy demands a name, and marked otherwise (``RequesterMode``).
+    """
     if facts.artefact is None:
         return missing("REL-17")
+    mode = facts.policy.requester
+    if not facts.artefact.hiu_id and mode is RequesterMode.ENFORCE:
+        return refused("REL-17", NOT_GRANTED, "the consent names no requester", mode=mode)
     if not facts.artefact.hiu_id:
-        return refused("REL-17", NOT_GRANTED, "the consent names no requester")
+        return warned("REL-17", "the consent names no requester", mode=mode)
     return passed("REL-17", requester=facts.artefact.hiu_id)
 
 

@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     vault_timeout: float = Field(default=5.0, gt=0, le=60)
     consent_signature: Literal["off", "observe", "enforce"] = "observe"
     consent_frequency: Literal["warn", "enforce"] = "warn"
+    consent_requester: Literal["warn", "enforce"] = "warn"
     wait_scale: float = Field(default=1.0, gt=0, le=10)
     gateway_timeout: float = Field(default=20.0, gt=0, le=120)
     link_authentication: Literal["DIRECT", "MEDIATED"] = "DIRECT"

@@ -31,7 +31,7 @@ from hip.application.link_inits import LinkingRules
 from hip.application.ports import Clock, Facilities, Ids, KeyVault, SessionCache, VisitRecords
 from hip.application.waits import Waits
 from hip.domain.link_attempts import AuthenticationType
-from hip.domain.release_facts import FrequencyMode, ReleasePolicy, SignatureMode
+from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
 from hip.entrypoints.facilities import ConfiguredFacilities
 from hip.entrypoints.settings import Settings
 
@@ -56,6 +56,7 @@ def release_policy(settings: Settings) -> ReleasePolicy:
         consent_manager=settings.consent_manager,
         signature=SignatureMode(settings.consent_signature),
         frequency=FrequencyMode(settings.consent_frequency),
+        requester=RequesterMode(settings.consent_requester),
     )
 
 

@@ -178,8 +178,9 @@ async def test_no_failure_shows_a_statement_a_value_or_its_cause(database: Postg
     """A name with a NUL cannot be stored; whoever let it in is wrong, and learns no more than the SQLSTATE."""
     canary = "canary\x00name"
     async with database.unit() as uow:
+        await uow.audit.append(an_audit_entry(subject=canary))
         with pytest.raises(RuntimeError) as bug:
-            await uow.audit.append(an_audit_entry(subject=canary))
+            await uow.commit()
     assert str(bug.value) == "the database refused a statement (SQLSTATE 22021)"
     assert bug.value.__cause__ is None
     assert bug.value.__suppress_context__

@@ -36,8 +36,8 @@ INSERT INTO exchanges (hip_id, id, flow, business_key, outcome, opened_at, updat
 INSERT INTO attempts (hip_id, request_id, exchange_id, position, sent_at)
     SELECT 'IN0410000123', 'r' || n, n, 0, now() FROM generate_series(1, 6000) n;
 INSERT INTO data_flow_request (hip_id, transaction_id, health_information_request, status, consent_id, request_id,
-    requested_at, updated_at, deadline, attempts, retries) SELECT 'IN0410000123', n, '', 'done', 'c' || n, n, now(),
-    now(), now(), 0, 0 FROM generate_series(1, 6000) n;
+    requested_at, updated_at, deadline, attempts, retries, alerted) SELECT 'IN0410000123', n, '', 'done', 'c' || n, n,
+    now(), now(), now(), 0, 0, 0 FROM generate_series(1, 6000) n;
 INSERT INTO pages SELECT 'IN0410000123', '1', n, 'x', NULL, NULL, 'delivered', 0, NULL, NULL
     FROM generate_series(1, 6000) n;
 INSERT INTO generate_token_response (hip_id, request_id, abha_address, link_token, expires_at, created_at)

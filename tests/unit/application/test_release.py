@@ -19,7 +19,7 @@ from hip.domain.errors import PushRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, PatientReference, TransactionId, VisitCode
-from hip.domain.release_facts import FrequencyMode, ReleasePolicy, SignatureMode
+from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
 from hip.domain.transfers import HiStatus, TransferOutcome, TransferState
 
 ONE_TYPE = frozenset({HiType.PRESCRIPTION})
@@ -166,7 +166,14 @@ def test_rel_13_break_the_glass_is_served_and_calls_for_a_person():
             id="REL-18 enforced",
         ),
         pytest.param(ReleasePolicy(consent_manager="sbx", signature=SignatureMode.OFF), {}, 1, [None], id="REL-18 off"),
-        pytest.param(ReleasePolicy(consent_manager="sbx"), {"hiu_id": None}, 1, ["ABDM-1062"], id="REL-17 nobody"),
+        pytest.param(ReleasePolicy(consent_manager="sbx"), {"hiu_id": None}, 1, [None], id="REL-17 warns"),
+        pytest.param(
+            ReleasePolicy(consent_manager="sbx", requester=RequesterMode.ENFORCE),
+            {"hiu_id": None},
+            1,
+            ["ABDM-1062"],
+            id="REL-17 enforced",
+        ),
     ],
 )
 def test_the_policy_decides_what_only_warns(policy, changes, times, codes):

@@ -33,6 +33,7 @@ from hip.domain.identifiers import (
 )
 from hip.domain.links import CareContext
 from hip.domain.patients import Patient
+from hip.domain.release_facts import RequesterMode
 from hip.domain.transfers import HealthInformationRequest, TransferState
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -63,6 +64,7 @@ class Case:
     statuses: tuple[str, ...]
     hip: str | None
     hiu: str | None
+    names_demanded: bool
     owner: str
     pairs: tuple[tuple[str, str], ...]
     kinds: frozenset[str]
@@ -91,7 +93,7 @@ def may_be_asked(case: Case) -> bool:
         "REL-11": case.mode not in ("VIEW", "STORE", "QUERY", "STREAM"),
         "REL-13": case.purpose not in ("CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT"),
         "REL-15": case.key_ends is None or case.key_ends <= case.asked_on,
-        "REL-17": not case.hiu,
+        "REL-17": case.names_demanded and not case.hiu,
         "REL-20": not case.acknowledged,
     }
     return not any(obstacles.values())
@@ -179,6 +181,7 @@ def cases(draw: st.DrawFn) -> Case:
         statuses=draw(st.sampled_from([("GRANTED",), ("GRANTED", "GRANTED")])),
         hip="IN0410000123",
         hiu="HIU-1",
+        names_demanded=draw(st.booleans()),
         owner="meera.k01@sbx",
         pairs=tuple(draw(st.lists(st.sampled_from(PAIRS), min_size=4, max_size=9))),
         kinds=frozenset({*TYPES, "Invoice"}),
@@ -299,7 +302,9 @@ async def run(case: Case) -> list[tuple[str, str]]:
     """What left, in order."""
     house = House()
     flow = house.push_transfer
-    house.push_transfer = flow.__class__(**({name: getattr(flow, name) for name in flow.__slots__} | {"parallel": 1}))
+    requester = RequesterMode.ENFORCE if case.names_demanded else RequesterMode.WARN
+    gate = replace(flow.gate, policy=replace(house.policy, requester=requester))
+    house.push_transfer = replace(flow, gate=gate, parallel=1)
     house.handlers[Topic.TRANSFER] = house.push_transfer
     house.clock.now = at(8)
     for visit, shelf in case.shelves.items():

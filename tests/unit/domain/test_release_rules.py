@@ -19,7 +19,7 @@ from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, ConsentId
 from hip.domain.key_material import KeyMaterial
 from hip.domain.release import REQUEST_RULES, decide, ended, rel_23
-from hip.domain.release_facts import Authority, FrequencyMode, ReleasePolicy, RequestFacts, SignatureMode
+from hip.domain.release_facts import Authority, FrequencyMode, ReleasePolicy, RequesterMode, RequestFacts, SignatureMode
 
 TICK = timedelta(microseconds=1)
 PASS, REFUSE, WARN, SPARED = Verdict.PASS, Verdict.REFUSE, Verdict.WARN, Verdict.NOT_APPLICABLE
@@ -257,9 +257,24 @@ def test_rel_16_a_transaction_of_another_consent_is_refused() -> None:
     assert said(conduct.rel_16(other)) == (REFUSE, "ABDM-1064")
 
 
-@pytest.mark.parametrize(("hiu", "verdict"), [("HIU-1", PASS), (None, REFUSE), ("", REFUSE)])
-def test_rel_17_a_consent_that_names_no_requester_is_refused(hiu: str | None, verdict: Verdict) -> None:
-    assert said(terms.rel_17(on_terms(hiu_id=hiu))) == (verdict, "ABDM-1062" if verdict is REFUSE else None)
+@pytest.mark.parametrize(
+    ("hiu", "mode", "verdict"),
+    [
+        ("HIU-1", RequesterMode.WARN, PASS),
+        (None, RequesterMode.WARN, WARN),
+        ("", RequesterMode.WARN, WARN),
+        ("HIU-1", RequesterMode.ENFORCE, PASS),
+        (None, RequesterMode.ENFORCE, REFUSE),
+        ("", RequesterMode.ENFORCE, REFUSE),
+    ],
+)
+def test_rel_17_a_consent_that_names_no_requester_is_marked_or_refused(
+    hiu: str | None, mode: RequesterMode, verdict: Verdict
+) -> None:
+    asked = on_terms(hiu_id=hiu)
+    policy = replace(asked.policy, requester=mode)
+    result = terms.rel_17(replace(asked, policy=policy))
+    assert said(result) == (verdict, "ABDM-1062" if verdict is REFUSE else None)
 
 
 @pytest.mark.parametrize("mode", SignatureMode)
