@@ -23,6 +23,7 @@ from hip.application.consents import ReceiveConsent
 from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.discovery import AnswerDiscovery
+from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
 from hip.application.link_confirms import AnswerLinkConfirm
 from hip.application.link_inits import AnswerLinkInit, LinkingRules
@@ -203,8 +204,10 @@ class House:
         self.change_account = ChangeAccount(self.units, self.tokens, self.clock)
         self.receive_consent = ReceiveConsent(self.units, talk, self.clock, self.waits, self._alarm)
         self.receive_request = ReceiveHealthInformationRequest(self.units, self.clock, self.waits)
-        self.retry_transfer = RetryTransfer(self.units, self.clock, self.waits)
         self.policy = ReleasePolicy(consent_manager="sbx")
+        self.gate = ReleaseGate(sealer, self.pusher, self.policy)
+        self.retry_transfer = RetryTransfer(self.units, self.clock, self.waits, self.gate)
+        self.explain_release = ExplainRelease(self.units, self.clock)
         self.build_bundle = BuildBundle(
             self.units, self.documents, FhirComposer(), self.validator, self.facilities, self.clock
         )
@@ -214,7 +217,7 @@ class House:
             self.units,
             talk,
             NotifyTransfer(self.units, talk, self.clock),
-            ReleaseGate(sealer, self.pusher, self.policy),
+            self.gate,
             self.documents,
             self.build_bundle,
             sealer,

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from hip.application.ports import Clock
+from hip.application.release import ReleaseGate
 from hip.application.storage import Topic, Units
 from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
+from hip.domain.decisions import RuleResult
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId, TransactionId
 from hip.domain.transfers import PageState, Transfer, TransferState
@@ -16,6 +18,23 @@ class RetryTransfer:
     units: Units
     clock: Clock
     waits: Waits
+    gate: ReleaseGate
+
+    async def rehearse(self, hip_id: HipId, transaction_id: TransactionId) -> tuple[Transfer, RuleResult | None]:
+        """What a retry would make of it, and the rule by which the gate would stop it; nothing is changed.
+
+        A transfer that only has its notify left is not asked about. Raises as a retry does.
+        """
+        now = self.clock()
+        async with self.units() as uow:
+            transfer = await uow.transfers.get(hip_id, transaction_id)
+            if transfer is None:
+                raise NotFound("transfer", transaction_id)
+            retried = transfer.retry(now=now, deadline=now + self.waits.transfer_deadline)
+            if retried.state is TransferState.NOTIFYING:
+                return retried, None
+            consent = await uow.consents.get(hip_id, transfer.consent_id)
+        return retried, self.gate.again(retried, consent, now=now).refusal
 
     async def __call__(self, hip_id: HipId, transaction_id: TransactionId, *, actor: str) -> Transfer:
         """Back to the step it had reached; delivered pages stay delivered and the gate is asked again.

@@ -33,6 +33,7 @@ from hip.application.consents import ReceiveConsent
 from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.discovery import AnswerDiscovery
+from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
 from hip.application.link_confirms import AnswerLinkConfirm
 from hip.application.link_inits import AnswerLinkInit
@@ -170,7 +171,8 @@ class UseCases(DeclarativeContainer):
         checksum,
         _a.jitter,
     )
-    retry_transfer = Singleton(RetryTransfer, _a.units, _a.clock, _a.waits)
+    explain_release = Singleton(ExplainRelease, _a.units, _a.clock)
+    retry_transfer = Singleton(RetryTransfer, _a.units, _a.clock, _a.waits, gate)
     receive_callback = Singleton(ReceiveCallback, _a.units, _a.vault, _a.clock, _a.ids)
     process_callback = Singleton(
         ProcessCallback,

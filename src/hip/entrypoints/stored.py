@@ -19,12 +19,16 @@ List = Callable[[UnitOfWork, Listing], Awaitable[Sequence[Shown]]]
 Show = Callable[[UnitOfWork, HipId, str], Awaitable[Shown | None]]
 Complete = Callable[[Bundles, Sequence[Shown]], Awaitable[None]]
 
+_DECISIONS = 100
+"""How many decision records a consent is shown with, the newest; `hip decisions list` has them all."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """One kind of stored thing, as the command line lists and shows it.
 
     ``complete_list`` and ``complete_one`` add what only the document store knows, after the unit of work is over.
+    ``watched``: who looks at one is written to the audit, for it tells what was released of whom (AUD-01).
     """
 
     name: str
@@ -33,6 +37,7 @@ class Stored:
     show: Show
     complete_list: Complete | None = None
     complete_one: Complete | None = None
+    watched: bool = False
 
 
 async def listed(stored: Stored, units: Units, bundles: Bundles, listings: Sequence[Listing]) -> list[Shown]:
@@ -160,7 +165,14 @@ async def _consents(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
 
 async def _consent(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
     known = await uow.consents.get(hip_id, ConsentId(key))
-    return None if known is None else views.consent_view(known)
+    if known is None:
+        return None
+    decided = await uow.decisions.list(Listing(hip_id=hip_id, limit=_DECISIONS), consent_id=known.consent_id)
+    return {
+        **views.consent_view(known),
+        "decisionCount": await uow.decisions.tally(hip_id, known.consent_id),
+        "decisions": [views.decision_line(one) for one in decided],
+    }
 
 
 async def _transfers(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -206,11 +218,16 @@ CALLBACKS = Stored(
     show=_callback,
 )
 CONSENTS = Stored(
-    name="consent", columns=("hipId", "consentId", "status", "dataEraseAt", "updatedAt"), list=_consents, show=_consent
+    name="consent",
+    columns=("hipId", "consentId", "status", "dataEraseAt", "updatedAt"),
+    list=_consents,
+    show=_consent,
+    watched=True,
 )
 TRANSFERS = Stored(
     name="transfer",
     columns=("hipId", "transactionId", "state", "outcome", "reason", "requestedAt"),
     list=_transfers,
     show=_transfer,
+    watched=True,
 )

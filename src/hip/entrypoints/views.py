@@ -7,6 +7,7 @@ from hip.application.storage import Visit
 from hip.domain.bundles import BundleRecord, Issue
 from hip.domain.callbacks import Callback
 from hip.domain.consents import Consent
+from hip.domain.decisions import TITLES, Decision, RuleResult, Verdict
 from hip.domain.exchanges import Exchange
 from hip.domain.links import CareContext, LinkRequest, LinkStatus
 from hip.domain.transfers import Page, Transfer, context_statuses
@@ -128,6 +129,59 @@ def consent_view(consent: Consent) -> Shown:
         "from": _time(artefact.date_range.start) if artefact else None,
         "to": _time(artefact.date_range.end) if artefact else None,
         "dataEraseAt": _time(artefact.data_erase_at) if artefact else None,
+    }
+
+
+def decision_view(decision: Decision) -> Shown:
+    """One decision record, whole. Of the patient it holds a digest, never the ABHA address."""
+    return {
+        **decision_line(decision),
+        "hipId": decision.hip_id,
+        "consentId": decision.consent_id,
+        "requester": decision.requester,
+        "patient": decision.patient,
+        "policy": decision.policy,
+        "results": [_result_view(result) for result in decision.results],
+        "records": [
+            {
+                "careContextReference": record.care_context_reference,
+                "hiType": record.hi_type,
+                "leaves": record.leaves,
+                "results": [_result_view(result) for result in record.results],
+            }
+            for record in decision.records
+        ],
+    }
+
+
+def decision_line(decision: Decision) -> Shown:
+    """One decision record in a line: when, about what, the verdict, and the rule that decided it."""
+    kept = [record.refusal for record in decision.records if record.refusal is not None]
+    refusal = decision.refusal or (kept[0] if len(kept) == len(decision.records) and kept else None)
+    warned = ", ".join(result.rule for result in decision.results if result.verdict is Verdict.WARN)
+    return {
+        "at": _time(decision.at),
+        "stage": decision.stage,
+        "transactionId": decision.transaction_id,
+        "page": decision.page,
+        "verdict": "refused" if refusal else "permitted",
+        "rule": refusal.rule if refusal else None,
+        "code": refusal.code if refusal else None,
+        "reason": refusal.reason if refusal else None,
+        "warned": warned or None,
+        "leaving": len(decision.records) - len(kept),
+        "kept": len(kept),
+    }
+
+
+def _result_view(result: RuleResult) -> Shown:
+    return {
+        "rule": result.rule,
+        "title": TITLES.get(result.rule, ""),
+        "verdict": result.verdict,
+        "code": result.code,
+        "reason": result.reason,
+        "values": dict(result.values),
     }
 
 

@@ -10,6 +10,7 @@ from hip.entrypoints.cli import (
     bridge,
     bundles,
     callbacks,
+    decisions,
     demonstration,
     fidelius,
     ig,
@@ -43,6 +44,7 @@ app.add_typer(commands(EXCHANGES, help_text="Conversations with the gateway."), 
 app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(commands(CONSENTS, help_text="Consents and their tombstones."), name="consents")
 app.add_typer(transfers.app, name="transfers")
+app.add_typer(decisions.app, name="decisions")
 app.add_typer(bundles.app, name="bundle")
 app.add_typer(ig.app, name="ig")
 app.add_typer(bridge.app, name="bridge")

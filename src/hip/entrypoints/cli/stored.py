@@ -45,6 +45,16 @@ async def found_in(stored: Stored, key: str, hip: str | None, settings: Settings
     return held
 
 
+async def _shown(stored: Stored, key: str, hip: str | None, settings: Settings) -> Shown:
+    from hip.entrypoints.container import running
+
+    hip_id, shown = await found_in(stored, key, hip, settings)
+    if stored.watched:
+        async with running(settings) as uses:
+            await uses.explain_release().viewed(hip_id, stored.name, key, actor="command line")
+    return shown
+
+
 def commands(stored: Stored, *, help_text: str) -> typer.Typer:
     """A sub-command with ``list`` and ``show``; more can be added to it."""
     app = typer.Typer(help=help_text, no_args_is_help=True)
@@ -70,7 +80,7 @@ def commands(stored: Stored, *, help_text: str) -> typer.Typer:
     def show_stored(
         key: Annotated[str, typer.Argument(metavar="ID")], hip: Hip = None, as_json: AsJson = False
     ) -> None:
-        _, shown = asyncio.run(found_in(stored, key, hip, lasting_settings()))
+        shown = asyncio.run(_shown(stored, key, hip, lasting_settings()))
         say_json(shown) if as_json else _say_fields(shown)
 
     return app

@@ -1,4 +1,4 @@
-"""``hip transfers list | show | retry``."""
+"""``hip transfers list | show | explain | retry``."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,20 +6,49 @@ from typing import Annotated
 
 import typer
 
+from hip.application.explanations import Explanation
 from hip.application.storage import Listing, Units
 from hip.domain.errors import DomainError, InvalidValue, NotFound
 from hip.domain.facilities import Facility
 from hip.domain.identifiers import HipId, TransactionId
 from hip.domain.transfers import Transfer, TransferOutcome, TransferState
-from hip.entrypoints.cli.stored import AsJson, Hip, Since, commands, since_time
+from hip.entrypoints.cli.decisions import explained
+from hip.entrypoints.cli.stored import AsJson, Hip, Since, commands, found_in, since_time
 from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, lasting_settings, say, say_json
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.stored import TRANSFERS
-from hip.entrypoints.views import Shown
+from hip.entrypoints.views import Shown, decision_view, transfer_view
 
 app = commands(TRANSFERS, help_text="Transfers of health information to requesters.")
 
 _MANY = 10_000
+
+
+@app.command("explain")
+@exits_as_promised
+def explain(
+    key: Annotated[str, typer.Argument(metavar="ID", help="Transaction id.")], hip: Hip = None, as_json: AsJson = False
+) -> None:
+    """Say, rule by rule, why each record of a transfer left or stayed. That you asked is written to the audit."""
+    explanation = asyncio.run(_explanation(lasting_settings(), key, hip))
+    if as_json:
+        say_json(
+            {
+                **transfer_view(explanation.transfer, list(explanation.pages)),
+                "decisions": [decision_view(one) for one in explanation.decisions],
+            }
+        )
+        return
+    for line in explained(explanation):
+        say(line)
+
+
+async def _explanation(settings: Settings, key: str, hip: str | None) -> Explanation:
+    from hip.entrypoints.container import running
+
+    hip_id, _ = await found_in(TRANSFERS, key, hip, settings)
+    async with running(settings) as uses:
+        return await uses.explain_release().transfer(hip_id, TransactionId(key), actor="command line")
 
 
 @app.command("retry")
@@ -42,7 +71,7 @@ def retry(
         say_json(results)
     else:
         for result in results:
-            say(f"{result['transactionId']}\t{result['result']}")
+            say("\t".join(str(one) for one in (result["transactionId"], result["result"], result["gate"]) if one))
     if any(result["failed"] for result in results):
         raise typer.Exit(SOME_FAILED)
 
@@ -55,20 +84,21 @@ async def _retry(settings: Settings, ids: Sequence[str], listing: Listing, *, dr
     async with opened(adapters):
         retry_transfer = use_cases(adapters, settings).retry_transfer()
         for key, transfer in await _chosen(adapters.units(), adapters.facilities().all(), ids, listing):
-            failed = False
+            failed, gate = False, None
             try:
                 if transfer is None:
                     raise NotFound("transfer", key)
                 if dry_run:
-                    step = transfer.retry(now=transfer.updated_at, deadline=transfer.deadline).state
-                    result = f"would be retried from {step}"
+                    would, refusal = await retry_transfer.rehearse(transfer.hip_id, transfer.transaction_id)
+                    result = f"would be retried from {would.state}"
+                    gate = None if refusal is None else f"the gate would refuse it: {refusal.told}"
                 else:
                     retried = await retry_transfer(transfer.hip_id, transfer.transaction_id, actor="command line")
                     result = f"retried from {retried.state}"
             except DomainError as refusal:
                 failed, result = True, str(refusal)
             hip_id = transfer.hip_id if transfer else listing.hip_id
-            results.append({"hipId": hip_id, "transactionId": key, "result": result, "failed": failed})
+            results.append({"hipId": hip_id, "transactionId": key, "result": result, "gate": gate, "failed": failed})
     return results
 
 

@@ -71,6 +71,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
             "callback_auth": injected(adapters.callback_auth),
             "receive_callback": injected(uses.receive_callback),
             "receive_visit_record": injected(uses.receive_visit),
+            "explain_release": injected(uses.explain_release),
             "readiness": injected(adapters.readiness),
         },
         exception_handlers=dict(EXCEPTION_HANDLERS),

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
+from hip.application.explanations import ExplainRelease
 from hip.application.ports import Bundles
 from hip.application.storage import Listing, Units
 from hip.domain.errors import NotFound
@@ -49,11 +50,14 @@ def _shower(path: str, stored: Stored) -> HTTPRouteHandler:
         key: FromPath[str],
         units: NamedDependency[Units],
         bundles: NamedDependency[Bundles],
+        explain_release: NamedDependency[ExplainRelease],
         hip: Hip = None,
     ) -> Shown:
         held = await found(stored, units, bundles, _hips(request, hip), key)
         if held is None:
             raise NotFound(stored.name, key)
+        if stored.watched:
+            await explain_release.viewed(held[0], stored.name, key, actor=f"key {request.state.caller.name}")
         return held[1]
 
     return show_stored
