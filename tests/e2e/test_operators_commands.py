@@ -164,6 +164,26 @@ def _state(desk: Desk, name: str) -> tuple[Any, ...]:
     return row
 
 
+def test_aud_01_what_was_decided_is_explained_and_whoever_asks_is_written_down(desk: Desk) -> None:
+    key = transfer_id("failed")
+    told = desk.run("transfers", "explain", key)
+    assert told.code == 0
+    assert told.stdout.splitlines()[0].startswith(f"transfer {key} on consent consent-1: ")
+    assert "the requester said no" in told.stdout
+    assert desk.run("transfers", "explain", key, "--json").json()["transactionId"] == key
+    assert desk.run("consents", "show", "consent-1", "--json").json()["decisionCount"] == 0
+    for choice in (["--patient", "meera.k01@sbx"], ["--requester", "HIU-1"], ["--consent", "consent-1"]):
+        listed = desk.run("decisions", "list", *choice, "--json")
+        assert (listed.code, listed.json()) == (0, [])
+    assert desk.run("decisions", "list", "--patient", "nobody").code == 2
+    assert desk.run("transfers", "explain", "unknown").code == 1
+    looked = desk.rows("SELECT action, count(*) FROM audit WHERE action LIKE '%-viewed' GROUP BY action")
+    counts = {action: count for action, count in looked}
+    assert counts["transfer-viewed"] >= 2
+    assert counts["consent-viewed"] >= 1
+    assert counts["decisions-viewed"] >= 3
+
+
 def test_failed_transfers_are_retried_all_or_by_name_after_a_dry_run_that_changes_nothing(desk: Desk) -> None:
     dry = desk.run("transfers", "retry", "--all-failed", "--dry-run", "--json")
     assert dry.code == 0

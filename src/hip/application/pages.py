@@ -11,6 +11,7 @@ from hip.application.release import Opened, ReleaseGate
 from hip.application.storage import Units
 from hip.application.waits import Waits
 from hip.application.work import Handler
+from hip.domain.audit import AuditEntry
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.decisions import Decision
 from hip.domain.errors import DomainError, IllegalTransition, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
@@ -212,6 +213,21 @@ class PageRun:
             now = self.clock()
             ended = current.delivered(now=now) if reason is None else current.errored(reason, now=now)
             await uow.transfers.save_page(ended)
+            await uow.audit.append(
+                AuditEntry(
+                    hip_id=page.hip_id,
+                    at=now,
+                    actor="worker",
+                    action=f"page-{ended.state}",
+                    subject=page.transaction_id,
+                    detail=(
+                        ("page", str(page.number)),
+                        ("context", page.care_context_reference),
+                        ("type", page.hi_type or ""),
+                        ("attempts", str(current.attempts)),
+                    ),
+                )
+            )
             await uow.commit()
 
 

@@ -126,6 +126,22 @@ def test_rel_21_a_dry_run_of_a_retry_says_that_the_gate_would_refuse_and_changes
     asyncio.run(story())
 
 
+def test_aud_01_every_page_has_its_entry_in_the_audit_whether_it_was_taken_or_not():
+    async def story() -> None:
+        house = House()
+        await house.link()
+        await house.grant(an_artefact())
+        await house.ask(an_artefact())
+        house.pusher.errors = [PushRefused(status=403)]
+        await house.work()
+        errored, delivered = await audited(house, "page-errored"), await audited(house, "page-delivered")
+        assert len(errored) == 1
+        assert sorted(entry["page"] for entry in (*errored, *delivered)) == ["1", "2", "3"]
+        assert {entry["context"] for entry in (*errored, *delivered)} == {"88120"}
+
+    asyncio.run(story())
+
+
 def test_a_transfer_that_was_taken_is_not_rehearsed():
     async def story() -> None:
         house = await a_transfer_that_leaves_one_visit_behind()
