@@ -178,7 +178,7 @@ def test_aud_01_what_was_decided_is_explained_and_whoever_asks_is_written_down(d
     assert desk.run("decisions", "list", "--patient", "nobody").code == 2
     assert desk.run("transfers", "explain", "unknown").code == 1
     looked = desk.rows("SELECT action, count(*) FROM audit WHERE action LIKE '%-viewed' GROUP BY action")
-    counts = {action: count for action, count in looked}
+    counts: dict[str, int] = dict(looked)  # type: ignore[arg-type]
     assert counts["transfer-viewed"] >= 2
     assert counts["consent-viewed"] >= 1
     assert counts["decisions-viewed"] >= 3
