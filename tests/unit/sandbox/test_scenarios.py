@@ -10,7 +10,8 @@ from tests.unit.sandbox.conftest import Network
 from tests.unit.sandbox.scripted_hip import HIP_ID, ScriptedHip, Seen, entry
 
 from hip.entrypoints.sandbox.control import Refused, SandboxControl
-from hip.entrypoints.sandbox.gateway.scenarios import SCENARIOS, Scenarios, Switch, UnknownScenario
+from hip.entrypoints.sandbox.gateway.scenarios import SCENARIOS, Scenarios
+from hip.entrypoints.sandbox.switches import Switch, UnknownScenario, read_switch
 
 pytestmark = pytest.mark.anyio
 
@@ -179,6 +180,93 @@ async def test_the_first_call_to_a_path_fails(
 ) -> None:
     await control.scenario(name)
     assert [(await hip.call(SMS, NOTICE)).status_code for _ in range(3)] == [status, 202, 202]
+
+
+async def test_a_throttled_call_is_told_when_to_come_again(hip: ScriptedHip, control: SandboxControl) -> None:
+    await control.scenario("once-429")
+    reply = await hip.call(SMS, NOTICE)
+    assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
+
+
+async def test_empty_request_ids(hip: ScriptedHip, control: SandboxControl) -> None:
+    await control.scenario("empty-request-ids")
+    await hip.call(SMS, NOTICE)
+    body = (await hip.callback("sms/on-notify")).body
+    assert (body["requestId"], body["timestamp"]) == ("", "")
+
+
+TOKEN, WANTED = "/v3/token/generate-token", {"name": "Meera Kulkarni", "gender": "F", "yearOfBirth": 1984}
+
+
+async def test_a_token_request_is_refused_as_a_duplicate(hip: ScriptedHip, control: SandboxControl) -> None:
+    await control.scenario("duplicate-token-request", times=1)
+    reply = await hip.call(TOKEN, {**WANTED, "abhaAddress": "meera.k01@sbx"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "ABDM-1092")
+
+
+async def test_a_blocked_patient_is_told_by_callback(hip: ScriptedHip, control: SandboxControl) -> None:
+    await control.scenario("token-blocked", times=1)
+    assert (await hip.call(TOKEN, {**WANTED, "abhaAddress": "meera.k01@sbx"})).status_code == 202
+    assert (await hip.callback("on-generate-token")).body["error"]["code"] == "ABDM-1027"
+
+
+async def test_a_context_notify_that_is_always_too_early(network: Network) -> None:
+    await network.control.scenario("early-notify", times=1)
+    await network.hip.linked(entry("v-1"))
+    await asyncio.sleep(0.01)  # the real window of 5 s, at this scale, is over
+    notice = {
+        "patient": {"id": "meera.k01@sbx"},
+        "careContext": {"patientReference": entry("v-1")["referenceNumber"], "careContextReference": "v-1"},
+        "hiTypes": ["Prescription"],
+        "date": "2026-03-14T06:20:00.000Z",
+        "hip": {"id": HIP_ID},
+    }
+    for ordinal, code in ((1, "ABDM-1006"), (2, None)):
+        await network.hip.call("/hip/v3/link/context/notify", {"notification": notice})
+        error = (await network.hip.callback("links/context/on-notify", ordinal)).body["error"]
+        assert (error or {}).get("code") == code
+
+
+async def test_a_wrong_otp_first_and_the_right_one_after_it(hip: ScriptedHip, control: SandboxControl) -> None:
+    hip.behave()
+    hip.contexts = [entry("v-1")]
+    await control.scenario("wrong-otp")
+    attempt = await control.choose(await control.discover("meera.k01@sbx", HIP_ID))
+    await control.enter_otp(attempt)
+    await control.enter_otp(attempt)
+    typed = [seen.body["confirmation"]["token"] for seen in hip.seen("care-context/confirm")]
+    assert typed == ["593024", "482913"]
+
+
+@pytest.mark.parametrize(
+    ("text", "switch"),
+    [
+        ("slow", Switch(name="slow")),
+        ("slow:chance=0.25,seed=7", Switch(name="slow", chance=0.25, seed=7)),
+        ("silent:times=2,path=link,path=token", Switch(name="silent", times=2, paths=("link", "token"))),
+    ],
+)
+def test_a_switch_is_read_from_a_shell(text: str, switch: Switch) -> None:
+    assert read_switch(text) == switch
+
+
+@pytest.mark.parametrize("text", ["slow:often=1", "slow:chance=some"])
+def test_a_switch_that_cannot_be_read_is_named(text: str) -> None:
+    with pytest.raises(UnknownScenario, match="slow"):
+        read_switch(text)
+
+
+async def test_each_transfer_draws_its_own_faults(network: Network) -> None:
+    network.hip.behave()
+    await network.hip.linked(entry("v-1"))
+    await network.control.everything_at_random(seed=3, chance=0.5, but=SCENARIOS)
+    case = await network.control.consented("meera.k01@sbx", ["Prescription"])
+    drawn = {case.transfers[0].faults}
+    for _ in range(6):
+        drawn.add((await network.control.request_data(case.artefacts[0])).faults)
+    assert len(drawn) > 3
+    await network.control.no_scenarios()
+    assert (await network.control.request_data(case.artefacts[0])).faults == ()
 
 
 async def test_refusals_come_in_five_shapes_in_turn(hip: ScriptedHip, control: SandboxControl) -> None:

@@ -2,17 +2,23 @@
 
 import argparse
 import logging
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 from litestar import Litestar
 
+from hip.entrypoints.sandbox.hiu.config import UnknownFault
 from hip.entrypoints.sandbox.parent import end_with_parent
 from hip.entrypoints.sandbox.parties import Register
 from hip.entrypoints.sandbox.serving import serve
+from hip.entrypoints.sandbox.switches import Switch, UnknownScenario, at_random, read_switch
+
+_SWITCH = "NAME[:chance=0.2,seed=7,times=3,path=link]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         build = BUILDERS[options.app](options)
     except (OSError, msgspec.MsgspecError) as problem:
         parser.error(f"--register: {problem}")
+    except (UnknownScenario, UnknownFault) as problem:
+        parser.error(str(problem))
     end_with_parent()
     return serve(build, port=options.port)
 
@@ -39,21 +47,25 @@ def _parser() -> argparse.ArgumentParser:
     gateway.add_argument("--session-life", type=float, default=1200, metavar="SECONDS", help="expiresIn of a session")
     gateway.add_argument("--retry-wait", type=float, action="append", metavar="SECONDS", help="before another attempt")
     gateway.add_argument("--self-fetch", action="store_true", help="the patient's app fetches what is linked")
-    gateway.add_argument("--scenario", action="append", default=[], metavar="NAME", help="a scenario to start with")
+    gateway.add_argument("--scenario", action="append", default=[], metavar=_SWITCH, help="a scenario to start with")
     gateway.add_argument("--keep-bodies", action="store_true", help="keep the bodies of calls in the journal")
+    parser.add_argument("--chaos", metavar="CHANCE", type=float, help="every scenario or fault, each at random")
+    parser.add_argument("--seed", type=int, default=_seed(), help="of --chaos; HIP_SOAK_SEED by default, else 0")
     parties = parser.add_argument_group("hiu and patient-app")
     parties.add_argument("--gateway", default="http://127.0.0.1:8090", metavar="URL", help="without /api/hiecm")
-    parties.add_argument("--fault", action="append", default=[], metavar="NAME", help="hiu: a way to be difficult")
+    parties.add_argument("--fault", action="append", default=[], metavar=_SWITCH, help="hiu: a way to be difficult")
     return parser
 
 
 def _gateway(options: argparse.Namespace) -> Callable[[str], Litestar]:
     from hip.entrypoints.sandbox.gateway.app import create_app
     from hip.entrypoints.sandbox.gateway.config import GatewayConfig
-    from hip.entrypoints.sandbox.gateway.scenarios import Switch
+    from hip.entrypoints.sandbox.gateway.scenarios import SCENARIOS, Scenarios
 
     text = options.register
     raw = Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
+    switches = (*_chaos(options, SCENARIOS), *map(read_switch, options.scenario))
+    Scenarios(switches)  # raises for a name that is none, while there is a shell to tell
     register = msgspec.json.decode(raw, type=Register)
     return lambda url: create_app(
         GatewayConfig(
@@ -64,7 +76,7 @@ def _gateway(options: argparse.Namespace) -> Callable[[str], Litestar]:
             session_life=timedelta(seconds=options.session_life),
             retry_waits=tuple(options.retry_wait or (1.0, 3.0, 9.0)),
             self_fetch=options.self_fetch,
-            scenarios=tuple(Switch(name=name) for name in options.scenario),
+            scenarios=switches,
             keep_bodies=options.keep_bodies,
         )
     )
@@ -72,17 +84,15 @@ def _gateway(options: argparse.Namespace) -> Callable[[str], Litestar]:
 
 def _hiu(options: argparse.Namespace) -> Callable[[str], Litestar]:
     from hip.entrypoints.sandbox.hiu.app import create_app
-    from hip.entrypoints.sandbox.hiu.config import HiuConfig
+    from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig
 
-    return lambda url: create_app(
-        HiuConfig(
-            gateway_url=options.gateway,
-            public_url=url,
-            cm_id=options.cm_id,
-            wait_scale=options.wait_scale,
-            faults=tuple(options.fault),
-        )
+    config = HiuConfig(
+        gateway_url=options.gateway,
+        cm_id=options.cm_id,
+        wait_scale=options.wait_scale,
+        at_random=(*_chaos(options, FAULTS), *map(read_switch, options.fault)),
     )
+    return lambda url: create_app(replace(config, public_url=url))
 
 
 def _patient_app(options: argparse.Namespace) -> Callable[[str], Litestar]:
@@ -90,6 +100,14 @@ def _patient_app(options: argparse.Namespace) -> Callable[[str], Litestar]:
     from hip.entrypoints.sandbox.patient.config import PatientAppConfig
 
     return lambda url: create_app(PatientAppConfig(gateway_url=options.gateway, public_url=url, cm_id=options.cm_id))
+
+
+def _chaos(options: argparse.Namespace, names: Iterable[str]) -> tuple[Switch, ...]:
+    return () if options.chaos is None else at_random(names, seed=options.seed, chance=options.chaos)
+
+
+def _seed() -> int:
+    return int(os.environ.get("HIP_SOAK_SEED", "0"))
 
 
 BUILDERS = {"gateway": _gateway, "hiu": _hiu, "patient-app": _patient_app}

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
-from hip.entrypoints.sandbox.gateway.scenarios import Switch
+from hip.entrypoints.sandbox.gateway.scenarios import SCENARIOS
+from hip.entrypoints.sandbox.hiu.config import FAULTS
 from hip.entrypoints.sandbox.parties import Client, Patient
+from hip.entrypoints.sandbox.switches import Switch, at_random
 from hip.entrypoints.sandbox.views import (
     ConsentCase,
     ConsentRequestView,
@@ -122,9 +124,16 @@ class SandboxControl:
         switch = msgspec.convert({"name": name, "on": on, **more}, Switch)
         await self._send("POST", self.gateway_url, "/scenarios", switch)
 
+    async def everything_at_random(self, *, seed: int, chance: float, but: Collection[str] = ()) -> None:
+        """Switch every scenario of the gateway and every fault of the requester on, ``but`` these, with ``chance``."""
+        for base, known in ((self.gateway_url, SCENARIOS), (self.hiu_url, FAULTS)):
+            for switch in at_random((name for name in known if name not in but), seed=seed, chance=chance):
+                await self._send("POST", base, "/scenarios", switch)
+
     async def no_scenarios(self) -> None:
-        """Switch everything off."""
+        """Switch everything off, at the requester too."""
         await self._send("DELETE", self.gateway_url, "/scenarios")
+        await self._send("DELETE", self.hiu_url, "/scenarios")
 
     async def end_sessions(self) -> None:
         """Every access token meets 401 from now on."""

@@ -170,7 +170,7 @@ class ShareView(View, frozen=True, kw_only=True):
 class HiuTransferView(View, frozen=True, kw_only=True):
     """A request for data as its HIU knows it.
 
-    States: ``asked``, ``accepted``, ``receiving``, ``received``, ``refused``.
+    States: ``asked``, ``accepted``, ``receiving``, ``received``, ``refused``. ``faults``: those drawn for it alone.
     """
 
     request_id: str
@@ -181,6 +181,7 @@ class HiuTransferView(View, frozen=True, kw_only=True):
     page_count: int | None = None
     authorization_seen: bool = False
     problem: Problem | None = None
+    faults: tuple[str, ...] = ()
 
 
 class ConsentCase(View, frozen=True, kw_only=True):

@@ -111,6 +111,8 @@ class CallbackSender:
         body = callback.body
         if self.scenarios.strikes("null-request-ids", callback.path):
             body = {"requestId": None, "timestamp": None, **body}
+        elif self.scenarios.strikes("empty-request-ids", callback.path):
+            body = {**body, "requestId": "", "timestamp": ""}
         try:
             response = await self.http().post(
                 url, content=msgspec.json.encode(body), headers=self._headers(callback, request_id)

@@ -32,6 +32,7 @@ from hip.entrypoints.sandbox.parties import Client
 
 PREFIX = "/api/hiecm"
 STANDARD = ("request-id", "timestamp", "x-cm-id")
+THROTTLED = 60.0  # seconds, scaled, but the header has whole seconds and so at least one
 HANG = 60.0  # seconds, not scaled: longer than any client waits
 
 
@@ -116,7 +117,8 @@ class Front:
         if self.scenarios.strikes_first("once-503", path):
             raise Refusal(503, "ABDM-1019", "Dependent service is unavailable")
         if self.scenarios.strikes_first("once-429", path):
-            raise Refusal(429, "ABDM-1022", "Too many requests")
+            wait = max(1, round(THROTTLED * self.background.wait_scale))
+            raise Refusal(429, "ABDM-1022", "Too many requests", retry_after=wait)
         return client
 
     def _check_fresh(self, headers: Mapping[str, str]) -> None:
@@ -177,7 +179,8 @@ class Front:
         content, media_type = rendered(
             refusal, shape, path=path, at=stamp(self.now()), request_id=headers.get("request-id", "")
         )
-        return Response(content, status_code=refusal.status, media_type=media_type)
+        told = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+        return Response(content, status_code=refusal.status, media_type=media_type, headers=told)
 
     async def _dawdle(self, path: str) -> None:
         if self.scenarios.strikes("slow", path):

@@ -13,9 +13,11 @@ from hip.entrypoints.sandbox.gateway.entries import ABHA_ADDRESS
 from hip.entrypoints.sandbox.gateway.keys import LINK_TOKEN_LIFE, GatewayKeys
 from hip.entrypoints.sandbox.gateway.refusals import bad
 from hip.entrypoints.sandbox.gateway.registry import Registry
+from hip.entrypoints.sandbox.gateway.scenarios import Scenarios
 from hip.entrypoints.sandbox.moments import Now
 from hip.entrypoints.sandbox.parties import Patient
 
+PATH = "/v3/token/generate-token"
 CALLBACK = "/api/v3/hip/token/on-generate-token"
 MOST_A_DAY = 3
 DAY = timedelta(hours=24)
@@ -47,6 +49,7 @@ class LinkTokens:
 
     registry: Registry
     keys: GatewayKeys
+    scenarios: Scenarios
     now: Now
     duplicate_window: timedelta
     _issued: dict[str, TokenFacts] = field(default_factory=dict, repr=False)
@@ -55,7 +58,7 @@ class LinkTokens:
 
     def routes(self) -> Routes:
         """The endpoint."""
-        return {("POST", "/v3/token/generate-token"): Endpoint(handle=self.generate, facility=True)}
+        return {("POST", PATH): Endpoint(handle=self.generate, facility=True)}
 
     def facts(self, token: str) -> TokenFacts:
         """What ``token`` is bound to. Raises Refusal ABDM-1066 when it is no JWT, ABDM-1026 when unknown or expired."""
@@ -83,7 +86,8 @@ class LinkTokens:
 
     def _refuse_duplicate(self, name: tuple[str, str]) -> None:
         now, last = self.now(), self._last.get(name)
-        if last is not None and now - last < self.duplicate_window:
+        repeated = last is not None and now - last < self.duplicate_window
+        if repeated or self.scenarios.strikes("duplicate-token-request", PATH):
             raise bad("ABDM-1092", "Duplicate link token request")
         # Remembered before anything is checked: a refused request blocks its repetition as well.
         self._last[name] = now
@@ -92,7 +96,7 @@ class LinkTokens:
         now = self.now()
         counted = self._counted[hip_id, patient.abha_address.casefold()]
         counted[:] = [at for at in counted if now - at < DAY]
-        if len(counted) >= MOST_A_DAY:
+        if len(counted) >= MOST_A_DAY or self.scenarios.strikes("token-blocked", PATH):
             return _error("ABDM-1027", "User is blocked, please try again after 24 hours")
         counted.append(now)
         if not patient.active:

@@ -15,6 +15,7 @@ from hip.entrypoints.sandbox.gateway.link_tokens import LinkTokens, TokenFacts
 from hip.entrypoints.sandbox.gateway.links import Links
 from hip.entrypoints.sandbox.gateway.refusals import bad, empty
 from hip.entrypoints.sandbox.gateway.registry import Registry
+from hip.entrypoints.sandbox.gateway.scenarios import Scenarios
 from hip.entrypoints.sandbox.moments import Now, read_moment, stamp
 from hip.entrypoints.sandbox.parties import mobile_of
 from hip.entrypoints.sandbox.views import Sms
@@ -90,6 +91,7 @@ class Linking:
     registry: Registry
     tokens: LinkTokens
     links: Links
+    scenarios: Scenarios
     now: Now
     too_early: timedelta
     send_sms: Callable[[Sms], Awaitable[None]]
@@ -157,7 +159,8 @@ class Linking:
             call.hip_id, notice.patient.id, context.patient_reference, context.care_context_reference
         )
         error = None
-        if link is None or self.now() - link.linked_at < self.too_early:
+        early = link is None or self.now() - link.linked_at < self.too_early
+        if link is None or early or self.scenarios.strikes("early-notify", call.path):
             error = {"code": "ABDM-1006", "message": "no care context linked with given reference number"}
         else:
             self.links.extend(link, notice.hi_types)

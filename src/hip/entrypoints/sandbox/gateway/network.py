@@ -117,9 +117,16 @@ class Gateway:
 
     def _routes(self, sender: CallbackSender) -> Routes:
         now, scale = self.config.now, self.config.wait_scale
-        tokens = LinkTokens(self.registry, self.keys, now, DUPLICATE_TOKEN_REQUEST * scale)
+        tokens = LinkTokens(self.registry, self.keys, self.scenarios, now, DUPLICATE_TOKEN_REQUEST * scale)
         linking = Linking(
-            self.registry, tokens, self.links, now, TOO_EARLY_TO_NOTIFY * scale, self.send_sms, self._linked
+            self.registry,
+            tokens,
+            self.links,
+            self.scenarios,
+            now,
+            TOO_EARLY_TO_NOTIFY * scale,
+            self.send_sms,
+            self._linked,
         )
         user_linking = UserLinking(self.signed_in, self.links, sender, self.scenarios, self.journal, now)
         sharing = Sharing(self.signed_in, sender, now)

@@ -27,13 +27,17 @@ ROTATION = (Shape.WRAPPED, Shape.LISTED_WRAPPED, Shape.LISTED, Shape.FLAT, Shape
 
 @dataclass(slots=True, eq=False)
 class Refusal(Exception):
-    """A non-2xx reply. ``shape`` is the endpoint's own unless given; ``field`` is the culprit of ``Shape.FIELD``."""
+    """A non-2xx reply. ``shape`` is the endpoint's own unless given; ``field`` is the culprit of ``Shape.FIELD``.
+
+    ``retry_after``: whole seconds of the header Retry-After, none when null.
+    """
 
     status: int
     code: str
     message: str = ""
     shape: Shape | None = None
     field: str = ""
+    retry_after: int | None = None
 
 
 def bad(code: str, message: str) -> Refusal:

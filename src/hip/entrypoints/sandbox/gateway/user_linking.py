@@ -49,6 +49,7 @@ class Linkage:
     found: list[PatientEntry] = field(default_factory=list)
     chosen: set[tuple[str, str, str]] = field(default_factory=set)
     reference_number: str = ""
+    mistyped: bool = False
 
 
 def _asked(now: Now, duplicate: str) -> Conversations[Linkage]:
@@ -166,6 +167,8 @@ class UserLinking:
         linkage.confirm_request = call.request_id
         path = f"{HIP_SIDE}/link/care-context/confirm"
         token: str | int = body.confirmation.token
+        if not linkage.mistyped and self.scenarios.strikes("wrong-otp", path):
+            linkage.mistyped, token = True, _mistyped(str(token))
         if str(token).isdigit() and self.scenarios.strikes("numeric-otp", path):
             token = int(token)
         question = {
@@ -226,6 +229,11 @@ class UserLinking:
                 self.journal.found("DISC-linked", f"{linkage.hip_id} offered {context}, which is linked already")
         if len({entry.reference_number for entry in linkage.found}) > 1:
             self.journal.found("DISC-01", f"{linkage.hip_id} offered more than one patient")
+
+
+def _mistyped(otp: str) -> str:
+    """As many digits, and none of them the one that was typed."""
+    return "".join(str((int(digit) + 1) % 10) if digit.isdigit() else digit for digit in otp)
 
 
 def _chosen(entries: Sequence[ChosenEntry]) -> set[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Request, Response, delete, get, post
 from litestar.exceptions import ClientException, NotFoundException
 from litestar.params import FromPath, JSONBody
 
@@ -18,6 +18,7 @@ from hip.entrypoints.sandbox.hiu.pages import BadPage, read_page
 from hip.entrypoints.sandbox.hiu.requester import ConsentWish, DataWish, Requester, UnknownConsent
 from hip.entrypoints.sandbox.parties import Client, Service
 from hip.entrypoints.sandbox.routing import HttpClients, loopback_clients
+from hip.entrypoints.sandbox.switches import Switch, Switches, UnknownScenario
 from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView, OpenedRecord, SealedTransfer
 
 LARGEST_PUSH = 64 * 1024 * 1024
@@ -43,7 +44,7 @@ def create_app(config: HiuConfig, clients: HttpClients = loopback_clients) -> Li
     )
     line = GatewayLine(config.gateway_url, config.cm_id, client, config.now)
     background = Background(wait_scale=config.wait_scale)
-    requester = Requester(config, line, background, set(config.faults))
+    requester = Requester(config, line, background, set(config.faults), Switches(FAULTS, config.at_random))
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
@@ -96,7 +97,7 @@ def _callbacks(requester: Requester) -> list[Any]:
 
 
 def _push_door(requester: Requester) -> Any:
-    faults, path = requester.faults, requester.config.push_path
+    path = requester.config.push_path
 
     @post(path)
     async def push(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -105,7 +106,7 @@ def _push_door(requester: Requester) -> Any:
         if request.scope["raw_path"].decode("ascii").partition("?")[0] != path:
             # Routers treat a final slash as nothing; real requesters do not.
             return _said(404, "no such address")
-        if "needs-authorization" in faults and not authorization:
+        if "needs-authorization" in requester.faults and not authorization:
             return _said(401, "Authorization is missing")
         try:
             page = read_page(await request.body(), authorization=authorization)
@@ -114,6 +115,9 @@ def _push_door(requester: Requester) -> Any:
         transfer = requester.book.transfers.get(page.transaction_id)
         if transfer is None:
             return _said(404, "Transaction id not found")
+        faults = requester.faults | transfer.faults
+        if "needs-authorization" in faults and not authorization:
+            return _said(401, "Authorization is missing")
         transfer.pushes += 1
         if transfer.pushes == 1 and "first-push-404" in faults:
             return _said(404, "Transaction id not found")
@@ -189,6 +193,19 @@ def _page_control(requester: Requester) -> list[Any]:
     async def sealed(transaction_id: FromPath[str]) -> SealedTransfer:
         return _transfer(requester, transaction_id).sealed()
 
+    @post("/sandbox/scenarios", status_code=200)
+    async def switch(data: JSONBody[Switch]) -> list[Switch]:
+        try:
+            requester.switches.set(data)
+        except UnknownScenario as problem:
+            raise ClientException(str(problem)) from None
+        return requester.switches.on()
+
+    @delete("/sandbox/scenarios")
+    async def clear() -> None:
+        requester.switches.clear()
+        requester.faults.clear()
+
     @post("/sandbox/faults", status_code=200)
     async def set_faults(data: JSONBody[Faults]) -> dict[str, str]:
         try:
@@ -199,7 +216,7 @@ def _page_control(requester: Requester) -> list[Any]:
         requester.faults.update(data.faults)
         return {name: FAULTS[name] for name in data.faults}
 
-    return [transfer_of, open_records, sealed, set_faults]
+    return [transfer_of, open_records, sealed, switch, clear, set_faults]
 
 
 def _transfer(requester: Requester, transaction_id: str) -> Transfer:

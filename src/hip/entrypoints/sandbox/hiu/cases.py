@@ -15,11 +15,12 @@ from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView, OpenedRe
 
 @dataclass(slots=True)
 class Transfer:
-    """One request for data. Its key pair and nonce serve this request only."""
+    """One request for data. Its key pair and nonce serve this request only; ``faults`` were drawn for it."""
 
     consent_id: str
     hip_id: str
     keys: KeyMaterial = field(repr=False)
+    faults: frozenset[str] = frozenset()
     request_id: str = ""
     state: str = "asked"
     transaction_id: str | None = None
@@ -48,7 +49,9 @@ class Transfer:
             while self._opened_pages < len(self.pages):
                 page = self.pages[self._opened_pages]
                 earlier = {(record.care_context_reference, record.sha256) for record in self._opened}
-                records = await asyncio.to_thread(open_page, page, self.keys, consent_id=self.consent_id, faults=faults)
+                records = await asyncio.to_thread(
+                    open_page, page, self.keys, consent_id=self.consent_id, faults=faults | self.faults
+                )
                 self._opened += [_marked(record, earlier) for record in records]
                 self._opened_pages += 1
             return list(self._opened)
@@ -69,6 +72,7 @@ class Transfer:
             page_count=self.pages[-1].count if self.pages else None,
             authorization_seen=any(page.authorization for page in self.pages),
             problem=self.problem,
+            faults=tuple(sorted(self.faults)),
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hip.entrypoints.sandbox.moments import Now, utc_now
+from hip.entrypoints.sandbox.switches import Switch
 
 FAULTS = {
     "raw-only": "opens pages with a raw 65-byte key only",
@@ -34,6 +35,7 @@ class HiuConfig:
     """``public_url`` is the bridge URL; pushes go to ``push_path`` below it, whose final slash matters.
 
     ``fetch_on_grant``: fetch each artefact and ask for its data as soon as a consent is granted.
+    ``faults`` strike every transfer, ``at_random`` those it draws when it asks for data.
     """
 
     gateway_url: str = "http://gateway.sandbox"
@@ -46,8 +48,9 @@ class HiuConfig:
     push_path: str = "/v3/transfer/"
     fetch_on_grant: bool = True
     faults: tuple[str, ...] = ()
+    at_random: tuple[Switch, ...] = ()
     wait_scale: float = 1.0
     now: Now = utc_now
 
     def __post_init__(self) -> None:
-        check_faults(self.faults)
+        check_faults((*self.faults, *(switch.name for switch in self.at_random)))

@@ -13,8 +13,9 @@ from abdm_ecdh.keygen import generate_key_material
 from hip.entrypoints.sandbox.background import Background
 from hip.entrypoints.sandbox.gateway_line import GatewayLine, problem_of
 from hip.entrypoints.sandbox.hiu.cases import Case, CaseBook, Transfer
-from hip.entrypoints.sandbox.hiu.config import HiuConfig
+from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig
 from hip.entrypoints.sandbox.moments import stamp
+from hip.entrypoints.sandbox.switches import Switches
 from hip.entrypoints.sandbox.views import Problem
 
 
@@ -59,6 +60,7 @@ class Requester:
     line: GatewayLine
     background: Background
     faults: set[str]
+    switches: Switches
     book: CaseBook = field(default_factory=CaseBook)
 
     async def ask_consent(self, wish: ConsentWish) -> Case:
@@ -83,7 +85,8 @@ class Requester:
         if case is None or not detail:
             raise UnknownConsent(consent_id)
         keys = await asyncio.to_thread(generate_key_material)
-        transfer = Transfer(consent_id, detail["hip"]["id"], keys)
+        drawn = frozenset(name for name in FAULTS if self.switches.strikes(name))
+        transfer = Transfer(consent_id, detail["hip"]["id"], keys, drawn)
         case.transfers.append(transfer)
         range_ = wish.date_range or detail["permission"]["dateRange"]
         request = {
@@ -96,7 +99,7 @@ class Requester:
                 "dhPublicKey": {
                     "expiry": wish.key_expiry or stamp(self.config.now() + timedelta(days=1)),
                     "parameters": "Curve25519/32byte random key",
-                    "keyValue": keys.x509_public_key if "sends-x509" in self.faults else keys.public_key,
+                    "keyValue": keys.x509_public_key if "sends-x509" in self.faults | drawn else keys.public_key,
                 },
                 "nonce": keys.nonce,
             },
