@@ -23,6 +23,7 @@ def a_callback(**changes: Any) -> Callback:
         "sealed_body": b"\x00sealed\xff",
         "headers": (("authorization", 812), ("request-id", 36)),
         "verified": True,
+        "requester": "HIU-1",
     }
     return Callback(**(values | changes))
 

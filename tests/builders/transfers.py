@@ -20,6 +20,7 @@ def a_health_information_request(**changes: Any) -> HealthInformationRequest:
         "date_range": THE_YEAR,
         "data_push_url": PUSH_URL,
         "key_material": KeyMaterial(public_key="BFBVQklU", nonce="bm9uY2U=", expires_at=NOW + DAY),
+        "requester": "IN0510000001",
     }
     return HealthInformationRequest(**(values | changes))
 

@@ -42,7 +42,10 @@ def seal_context(hip_id: HipId, callback_id: CallbackId) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedCallback:
-    """One HTTP delivery as the edge saw it. ``headers`` are names and value lengths; ``late`` as in Callback."""
+    """One HTTP delivery as the edge saw it. ``headers`` are names and value lengths.
+
+    ``late`` and ``requester`` are as in Callback.
+    """
 
     hip_id: HipId
     path: str
@@ -51,6 +54,7 @@ class ReceivedCallback:
     headers: tuple[tuple[str, int], ...]
     verified: bool
     late: bool = False
+    requester: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class ReceiveCallback:
             headers=received.headers,
             verified=received.verified,
             late=received.late,
+            requester=received.requester,
         )
         async with self.units() as uow:
             if not await uow.callbacks.add(callback):
@@ -152,6 +157,7 @@ class ProcessCallback:
             request_id=callback.request_id,
             received_at=callback.received_at,
             callback_id=callback.id,
+            requester=callback.requester,
         )
         match event:
             case TokenAnswered():

@@ -348,9 +348,13 @@ GatewayEvent = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The envelope of an event: for whom, under which REQUEST-ID (the id our answer must name), from which row."""
+    """The envelope of an event: for whom, under which REQUEST-ID (the id our answer must name), from which row.
+
+    ``requester`` is the X-HIU-ID header, where one came (REL-17).
+    """
 
     hip_id: HipId
     request_id: RequestId
     received_at: datetime
     callback_id: CallbackId | None = None
+    requester: str | None = None

@@ -1,6 +1,6 @@
 """Flow: health-information request → a transfer and its outbox row, in one transaction (contract §2.10)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hip.application.messages import Delivery, HealthInformationAsked
 from hip.application.ports import Clock
@@ -24,7 +24,7 @@ class ReceiveHealthInformationRequest:
             transaction_id=event.transaction_id,
             consent_id=event.consent_id,
             request_id=delivery.request_id,
-            request=event.request,
+            request=replace(event.request, requester=delivery.requester),
             state=TransferState.REQUESTED,
             requested_at=delivery.received_at,
             updated_at=now,

@@ -27,7 +27,8 @@ class Callback:
 
     ``body_hash`` is the SHA-256 of the raw body in hex; ``sealed_body`` that body sealed by the key vault, or None
     when only the hash may be kept. ``headers`` are names and value lengths, never values. ``late`` marks a TIMESTAMP
-    that was unreadable or more than ten minutes off. Times are UTC.
+    that was unreadable or more than ten minutes off. ``requester`` is the X-HIU-ID that came with it, kept for REL-17;
+    it is no authentication. Times are UTC.
     """
 
     id: CallbackId
@@ -44,6 +45,7 @@ class Callback:
     runs: int = 0
     finished_at: datetime | None = None
     error: str | None = None
+    requester: str | None = None
 
     def done(self, *, now: datetime) -> Self:
         """Its flow ran to the end."""

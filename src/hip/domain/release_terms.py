@@ -171,13 +171,17 @@ def rel_13(facts: RequestFacts) -> RuleResult:
 
 
 def rel_17(facts: RequestFacts) -> RuleResult:
-    """The artefact names the requester: the request itself names none, so nothing else could.
+    """The artefact names the requester: the request's body names none, so nothing else could.
 
-    One that names none is refused where the policy demands a name, and marked otherwise (``RequesterMode``).
+    One that names none is refused where the policy demands a name, and marked otherwise (``RequesterMode``). A request
+    whose X-HIU-ID header names another is refused.
     """
     if facts.artefact is None:
         return missing("REL-17")
-    mode = facts.policy.requester
+    mode, asking = facts.policy.requester, facts.transfer.request.requester
+    if facts.artefact.hiu_id and asking and asking.casefold() != facts.artefact.hiu_id.casefold():
+        reason = "another requester asks than the consent names"
+        return refused("REL-17", NOT_GRANTED, reason, requester=facts.artefact.hiu_id, asking=asking)
     if not facts.artefact.hiu_id and mode is RequesterMode.ENFORCE:
         return refused("REL-17", NOT_GRANTED, "the consent names no requester", mode=mode)
     if not facts.artefact.hiu_id:

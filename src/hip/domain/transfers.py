@@ -51,11 +51,15 @@ class HiStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthInformationRequest:
-    """What the requester asks: the span of dates, where to push (verbatim), and how to encrypt."""
+    """What the requester asks: the span of dates, where to push (verbatim), and how to encrypt.
+
+    ``requester`` is the X-HIU-ID that came with the request; most come without (contract §1.2).
+    """
 
     date_range: DateRange
     data_push_url: str = field(repr=False)
     key_material: KeyMaterial
+    requester: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

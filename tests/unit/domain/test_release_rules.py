@@ -260,10 +260,10 @@ def test_rel_16_a_transaction_of_another_consent_is_refused() -> None:
 @pytest.mark.parametrize(
     ("hiu", "mode", "verdict"),
     [
-        ("HIU-1", RequesterMode.WARN, PASS),
+        ("IN0510000001", RequesterMode.WARN, PASS),
         (None, RequesterMode.WARN, WARN),
         ("", RequesterMode.WARN, WARN),
-        ("HIU-1", RequesterMode.ENFORCE, PASS),
+        ("IN0510000001", RequesterMode.ENFORCE, PASS),
         (None, RequesterMode.ENFORCE, REFUSE),
         ("", RequesterMode.ENFORCE, REFUSE),
     ],
@@ -274,6 +274,25 @@ def test_rel_17_a_consent_that_names_no_requester_is_marked_or_refused(
     asked = on_terms(hiu_id=hiu)
     policy = replace(asked.policy, requester=mode)
     result = terms.rel_17(replace(asked, policy=policy))
+    assert said(result) == (verdict, "ABDM-1062" if verdict is REFUSE else None)
+
+
+@pytest.mark.parametrize(
+    ("named", "asking", "verdict"),
+    [
+        ("HIU-1", "HIU-1", PASS),
+        ("HIU-1", "hiu-1", PASS),
+        ("HIU-1", "HIU-2", REFUSE),
+        ("HIU-1", None, PASS),
+        (None, "HIU-2", WARN),
+    ],
+)
+def test_rel_17_a_requester_that_names_itself_is_the_one_of_the_consent(
+    named: str | None, asking: str | None, verdict: Verdict
+) -> None:
+    asked = on_terms(hiu_id=named)
+    transfer = replace(asked.transfer, request=replace(asked.transfer.request, requester=asking))
+    result = terms.rel_17(replace(asked, transfer=transfer))
     assert said(result) == (verdict, "ABDM-1062" if verdict is REFUSE else None)
 
 

@@ -30,6 +30,7 @@ def _row(callback: Callback) -> dict[str, Any]:
         "runs": callback.runs,
         "finished_at": callback.finished_at,
         "error": callback.error,
+        "requester": callback.requester,
     }
 
 
@@ -49,6 +50,7 @@ def _callback(row: RowMapping) -> Callback:
         runs=row["runs"],
         finished_at=row["finished_at"],
         error=row["error"],
+        requester=row["requester"],
     )
 
 

@@ -25,6 +25,8 @@ MAX_CONSENT_BODY = 4 * 1024 * 1024
 UNKNOWN_HIP = HipId("unknown")
 """Tenant of rejected deliveries that name no facility of ours."""
 
+_MAX_REQUESTER = 255
+
 CLOCK_SKEW = timedelta(minutes=10)
 
 
@@ -38,6 +40,12 @@ def _tenant(request: Request[Any, Any, Any], facilities: Facilities) -> HipId | 
         if found is not None:
             return found.hip_id
     return None
+
+
+def _requester(request: Request[Any, Any, Any], facilities: Facilities) -> str | None:
+    """X-HIU-ID, unless it stands there in place of X-HIP-ID (contract §7.2, 5)."""
+    named = request.headers.get("x-hiu-id", "").strip()[:_MAX_REQUESTER]
+    return named if named and facilities.find(named) is None else None
 
 
 def _timestamp(text: str) -> datetime | None:
@@ -84,6 +92,7 @@ async def receive(
         headers=header_lengths(list(request.headers.items())),
         verified=verified,
         late=is_late(_timestamp(request.headers.get("timestamp", "")), now=now),
+        requester=_requester(request, facilities),
     )
     limit = MAX_CONSENT_BODY if "/consent/" in received.path else MAX_BODY
     if len(body) > limit:

@@ -34,6 +34,7 @@ callbacks = Table(
     moment("finished_at", null=True),
     text("error", null=True),
     text("consent_id", null=True),
+    text("requester", null=True),
     sequence(),
     PrimaryKeyConstraint("hip_id", "id", name="pk_callbacks"),
     UniqueConstraint("hip_id", "path", "request_id", name="uq_callbacks_request_id"),
