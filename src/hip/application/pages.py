@@ -28,6 +28,9 @@ NOT_YET_KNOWN = frozenset({"400", "404"})
 """The requester may not know the transaction yet (contract §2.10)."""
 
 
+_UNAUTHORISED = 401
+
+
 class Stopped(Exception):
     """The gate said no in the middle of a transfer."""
 
@@ -189,7 +192,7 @@ class PageRun:
                 hiu_id=None,
             )
         except PushRefused as refusal:
-            await self._end_page(page, f"the requester refused it with HTTP {refusal.status}")
+            await self._end_page(page, _refused(refusal.status))
         except (UnsafeUrl, KeyMaterialRefused) as refusal:
             await self._end_page(page, str(refusal))
         except Transient as failure:
@@ -229,6 +232,12 @@ class PageRun:
                 )
             )
             await uow.commit()
+
+
+def _refused(status: int) -> str:
+    """The operator decides on 401: a host that wants a token has to be named to get one (contract §2.11)."""
+    wants = ": it wants a token, which it is not given" if status == _UNAUTHORISED else ""
+    return f"the requester refused it with HTTP {status}{wants}"
 
 
 def _key(page: Page) -> BundleKey:

@@ -87,7 +87,9 @@ class Pusher(Protocol):
         """Raises UnsafeUrl for an address that may never be called, as far as its text shows (PUSH-04)."""
 
     async def push(self, page: PushedPage, *, url: str, hiu_id: str | None) -> int:
-        """POST one page to ``url``, verbatim, without any token of ours (PUSH-03). Returns the 2xx status.
+        """POST one page to ``url``, verbatim. Returns the 2xx status.
+
+        No token of ours goes along (PUSH-03), unless the operator named its host (contract §2.11).
 
         Raises PushRefused for an answer that will not change, UnsafeUrl, and Transient otherwise.
         """

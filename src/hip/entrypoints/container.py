@@ -83,7 +83,7 @@ class Adapters(DeclarativeContainer):
     vault = Singleton(wiring.vault, settings)
     sessions = Singleton(wiring.session_cache, settings, vault)
     gateway = Singleton(wiring.gateway, http, settings, clock, ids, sessions)
-    pusher = Singleton(wiring.pusher, settings, transport)
+    pusher = Singleton(wiring.pusher, settings, transport, gateway)
     otp_sender = Singleton(wiring.otp_sender, settings, transport)
     callback_auth = Singleton(wiring.callback_auth, settings, gateway, clock)
 

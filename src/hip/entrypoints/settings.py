@@ -1,6 +1,7 @@
 """Everything an operator may set, read once from the environment or ``.env``; every fault is named, all at once."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -33,6 +34,9 @@ _SCHEMES = {
     "mongo_url": ("mongodb://", "mongodb+srv://"),
     "redis_url": ("redis://", "rediss://", "unix://"),
 }
+
+
+_HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z")
 
 
 class SettingsInvalid(DomainError):
@@ -131,9 +135,10 @@ class Settings(BaseSettings):
     push_parallel: int = Field(default=4, ge=1, le=16)
     push_checksum: Literal["hex", "base64"] = "hex"
     push_link_above: Literal["off"] = "off"
+    push_token_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     push_timeout: float = Field(default=30.0, gt=0, le=300)
 
-    @field_validator("facilities", "api_keys", "otp_headers", "otp_body", mode="before")
+    @field_validator("facilities", "api_keys", "otp_headers", "otp_body", "push_token_hosts", mode="before")
     @classmethod
     def _json_or_file(cls, value: object) -> object:
         """``@file`` reads the JSON from there."""
@@ -157,6 +162,14 @@ class Settings(BaseSettings):
         schemes = _SCHEMES[info.field_name or ""]
         if value is not None and not value.get_secret_value().startswith(schemes):
             raise ValueError(f"expected a URL that begins with {' or '.join(schemes)}")
+        return value
+
+    @field_validator("push_token_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """PUSH-03: whole names only, so that nobody is sent our token by a likeness."""
+        if not all(_HOST_NAME.match(host) for host in value):
+            raise ValueError('expected host names without scheme, port, path or *, for example ["hiu.example.org"]')
         return value
 
     @field_validator("bind")

@@ -94,7 +94,7 @@ def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids,
     )
 
 
-def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> HttpPusher:
+def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None, gateway: HttpGateway) -> HttpPusher:
     return HttpPusher(
         PushSettings(
             rules=AddressRules(
@@ -103,8 +103,10 @@ def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> Ht
             ),
             first_page=settings.push_first_page,
             timeout=timedelta(seconds=settings.push_timeout),
+            token_hosts=frozenset(settings.push_token_hosts),
         ),
         transport=transport,
+        bearer=gateway,
     )
 
 

@@ -58,6 +58,14 @@ class HttpGateway:
         )
         return reply.status
 
+    async def token(self) -> str:
+        """The session token, for a requester that the operator lets have it (contract §2.11). Raises Transient."""
+        return await self._session.token(now=self._clock())
+
+    async def drop(self, token: str) -> None:
+        """Somebody refused the session token ``token``; the next is asked for anew."""
+        await self._session.drop(token, now=self._clock())
+
     async def jwks(self) -> Mapping[str, Any]:
         """The gateway's signing keys, a JWK set (contract §1.6)."""
         reply = await self._ask("certs", "GET", paths.CERTS)

@@ -4,27 +4,40 @@ import asyncio
 import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 import httpx
 
 from hip.adapters.push import pages
-from hip.adapters.push.addresses import AddressRules
+from hip.adapters.push.addresses import AddressRules, PushTarget
 from hip.adapters.push.network import CheckedTransport, PinnedTransport, Resolver, system_resolver, system_trust
 from hip.application.ports import PushedPage
-from hip.domain.errors import PushRefused, Transient
+from hip.domain.errors import DomainError, PushRefused, Transient
 
 _NOT_YET_KNOWN = frozenset({400, 404})
 _BUSY = frozenset({408, 425, 429})
+_UNAUTHORISED = 401
 _LONGEST_ANSWER = 64 * 1024  # bytes; nobody reads them, but a drained connection can be used again
 _DRAINED_WITHIN = 1.0  # seconds
 _LONGEST_WAIT = 20 * 60  # seconds: the deadline of a whole transfer (PUSH-07)
+
+
+class Bearer(Protocol):
+    """Where the gateway's session token comes from, for the hosts that may have it."""
+
+    async def token(self) -> str:
+        """One that is good now. Raises GatewayRefused and Transient."""
+
+    async def drop(self, token: str) -> None:
+        """Somebody refused ``token``: the next one is asked for anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSettings:
     """``timeout`` bounds one whole push, name look-up included; ``first_page`` is the number of the first page.
 
-    ``connections`` bounds those open at once, ``idle`` how long an unused one stays open.
+    ``connections`` bounds those open at once, ``idle`` how long an unused one stays open. ``token_hosts`` are the
+    requesters, by exact host name in lower case, that are sent our session token (contract §2.11); no other ever is.
     """
 
     rules: AddressRules = field(default_factory=AddressRules)
@@ -33,6 +46,7 @@ class PushSettings:
     first_page: int = 1
     connections: int = 16
     idle: timedelta = timedelta(seconds=15)
+    token_hosts: frozenset[str] = frozenset()
 
 
 class HttpPusher:
@@ -49,8 +63,10 @@ class HttpPusher:
         resolver: Resolver = system_resolver,
         transport: httpx.AsyncBaseTransport | None = None,
         trust: ssl.SSLContext | None = None,
+        bearer: Bearer | None = None,
     ) -> None:
         self._settings = settings
+        self._bearer = bearer
         self._transport: httpx.AsyncBaseTransport = (
             PinnedTransport(
                 settings.rules,
@@ -70,10 +86,32 @@ class HttpPusher:
     async def push(self, page: PushedPage, *, url: str, hiu_id: str | None) -> int:  # noqa: ARG002 - the port's
         """One POST; see the port. A redirect is a refusal.
 
+        A 401 from a host that was sent our token costs one more POST with a fresh one.
+
         Transient carries the HTTP status as its code: ``400`` and ``404`` may mean that the requester does not know
         the transaction yet (contract §2.10). No code means that no answer was seen: the page may have arrived.
         """
-        request = self._request(page, url)
+        target = self._settings.rules.check(url)
+        content = pages.body(page, first_page=self._settings.first_page)
+        token = await self._token_for(target)
+        try:
+            return await self._post(target, content, token)
+        except PushRefused as refusal:
+            if token is None or refusal.status != _UNAUTHORISED or self._bearer is None:
+                raise
+            await self._bearer.drop(token)
+        return await self._post(target, content, await _token(self._bearer))
+
+    async def _token_for(self, target: PushTarget) -> str | None:
+        """PUSH-03: our token, for a host that the operator named, and never in the clear over a network."""
+        if self._bearer is None or target.host not in self._settings.token_hosts:
+            return None
+        if target.scheme != "https" and not target.loopback:
+            return None
+        return await _token(self._bearer)
+
+    async def _post(self, target: PushTarget, content: bytes, token: str | None) -> int:
+        request = self._request(target, content, token)
         limit = self._settings.timeout.total_seconds()
         try:
             async with asyncio.timeout(limit):
@@ -87,9 +125,8 @@ class HttpPusher:
         """Close every connection."""
         await self._transport.aclose()
 
-    def _request(self, page: PushedPage, url: str) -> httpx.Request:
+    def _request(self, target: PushTarget, content: bytes, token: str | None) -> httpx.Request:
         # Built by hand and given to the transport itself: a client would add cookies, redirects and its own headers.
-        target = self._settings.rules.check(url)
         patience = self._settings.timeout.total_seconds()
         return httpx.Request(
             "POST",
@@ -99,8 +136,9 @@ class HttpPusher:
                 "Accept": "*/*",
                 "Accept-Encoding": "identity",
                 "User-Agent": "hip",
+                **({} if token is None else {"Authorization": f"Bearer {token}"}),
             },
-            content=pages.body(page, first_page=self._settings.first_page),
+            content=content,
             extensions={
                 "target": target.request.encode(),
                 "timeout": {
@@ -111,6 +149,13 @@ class HttpPusher:
                 },
             },
         )
+
+
+async def _token(bearer: Bearer) -> str:
+    try:
+        return await bearer.token()
+    except DomainError:
+        raise Transient("there is no session token for the requester") from None
 
 
 def _judged(response: httpx.Response) -> int:
