@@ -81,8 +81,11 @@ def test_a_bad_record_is_named_by_file_line_and_field_and_the_others_go_in(desk:
     good["visitCode"], wrong["patient"]["birthDate"] = "88121", 19690101
     records = desk.folder / "records.ndjson"
     records.write_text(f"{json.dumps(wrong)}\n\n{json.dumps(good)}\nno json\n", encoding="utf-8")
-    answer = desk.run("visits", "import", str(records))
+    rejects = desk.folder / "rejects.ndjson"
+    answer = desk.run("visits", "import", str(records), "--rejects", str(rejects))
     assert (answer.code, answer.stdout) == (1, "1 taken, 2 refused\n")
+    assert rejects.read_text(encoding="utf-8") == f"{json.dumps(wrong)}\nno json\n"
+    assert rejects.stat().st_mode & 0o777 == 0o600
     first, second = answer.stderr.splitlines()
     assert first.startswith(f"{records}:1: patient.birthDate: expected ")
     assert second.startswith(f"{records}:4: ")

@@ -34,6 +34,50 @@ async def _show(service):
     return await service.http.get("/v1/visits/88120", headers=KEY)
 
 
+NDJSON = {**KEY, "Content-Type": "application/x-ndjson"}
+
+
+def test_a_stream_of_visits_is_taken_line_by_line_and_each_bad_line_is_named():
+    async def story() -> None:
+        lines = [json.dumps({**RECORD, "visitCode": f"s-{number}"}).encode() for number in range(20)]
+        lines[3] = json.dumps({**RECORD, "visitCode": "s-3", "vitals": {"systolic": "high"}}).encode()
+        lines[7] = b"no json"
+        body = b"\n".join([*lines[:10], b"", *lines[10:]])
+
+        async def chunks():
+            for start in range(0, len(body), 997):  # lines are cut anywhere
+                yield body[start : start + 997]
+
+        async with edge() as service:
+            first = await service.http.post("/v1/visits", content=chunks(), headers=NDJSON)
+            again = await service.http.post("/v1/visits", content=body, headers=NDJSON)
+            assert first.status_code == 202
+            told = first.json()
+            assert (told["taken"], told["unchanged"], told["refused"]) == (18, 0, 2)
+            assert next((one["line"], one["field"]) for one in told["refusals"]) == (4, "vitals.systolic")
+            assert told["refusals"][1]["line"] == 8
+            assert (again.json()["taken"], again.json()["unchanged"], again.json()["refused"]) == (0, 18, 2)
+            assert (await service.http.get("/v1/visits/s-19", headers=KEY)).status_code == 200
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+def test_a_visit_above_the_limit_is_refused_before_it_is_held(media_type):
+    async def story() -> None:
+        async def endless():
+            for _ in range(40):
+                yield b"x" * 1024 * 1024
+
+        async with edge() as service:
+            headers = {**KEY, "Content-Type": media_type}
+            response = await service.http.post("/v1/visits", content=endless(), headers=headers)
+            assert response.status_code == 413
+            assert "at most" in response.json()["error"]["message"]
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

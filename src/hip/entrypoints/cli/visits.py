@@ -1,13 +1,16 @@
 """``hip visits list | show | import | rebuild | schema``."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
-from rich.progress import track
+from rich.progress import Progress, track
 
 from hip.adapters.visit_records.schema import schema
 from hip.application.storage import Listing, UnitOfWork
@@ -34,38 +37,68 @@ def print_schema() -> None:
 @exits_as_promised
 def import_visits(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One record (.json) or one a line (.ndjson).")],
+    rejects: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the records that were refused here, one a line.")
+    ] = None,
 ) -> None:
-    """Hand over visit records from files. A bad record names its file, line and field; the others still go in."""
-    records: list[tuple[str, bytes]] = []
+    """Hand over visit records from files. A bad record names its file, line and field; the others still go in.
+
+    Records are read one by one, so a file may be of any size. A file of rejects can be mended and handed over again; it
+    holds what the records hold, and is readable for its owner only. Handing a file over twice changes nothing.
+    """
     for file in files:
         try:
-            content = file.read_bytes()
+            file.open("rb").close()
         except OSError as fault:
             raise InvalidValue(str(file), f"a readable file: {fault.strerror}") from None
-        if file.suffix == ".ndjson":
-            lines = enumerate(content.splitlines(), 1)
-            records += [(f"{file}:{number}", line) for number, line in lines if line.strip()]
-        else:
-            records.append((str(file), content))
-    failed = asyncio.run(_import(lasting_settings(), records))
-    say(f"{len(records) - failed} taken, {failed} refused")
+    settings = lasting_settings()
+    with ExitStack() as opened:
+        refused = None if rejects is None else opened.enter_context(_private(rejects))
+        taken, failed = asyncio.run(_import(settings, files, refused))
+    say(f"{taken} taken, {failed} refused")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
 
-async def _import(settings: Settings, records: list[tuple[str, bytes]]) -> int:
+def _private(file: Path) -> BinaryIO:
+    """A new file for its owner's eyes only: there are people in it."""
+    try:
+        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    except OSError as fault:
+        raise InvalidValue(str(file), f"a file that can be written: {fault.strerror}") from None
+
+
+def _records(file: Path, progress: Progress) -> Iterator[tuple[str, bytes]]:
+    """Where each record stands, and its bytes; the bar moves with the bytes read."""
+    task = progress.add_task(file.name, total=file.stat().st_size)
+    if file.suffix != ".ndjson":
+        yield str(file), file.read_bytes()
+        return
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            progress.advance(task, len(line))
+            if line.strip():
+                yield f"{file}:{number}", line
+
+
+async def _import(settings: Settings, files: Sequence[Path], refused: BinaryIO | None) -> tuple[int, int]:
     from hip.entrypoints.container import running
 
-    failed = 0
+    taken = failed = 0
     async with running(settings) as uses:
         receive = uses.receive_visit()
-        for where, record in track(records, "visits", disable=not sys.stdout.isatty(), transient=True):
-            try:
-                await receive(record, actor="command line")
-            except DomainError as refusal:
-                failed += 1
-                complain(f"{where}: {refusal}")
-    return failed
+        with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
+            for where, record in chain.from_iterable(_records(file, progress) for file in files):
+                try:
+                    await receive(record, actor="command line")
+                except DomainError as refusal:
+                    failed += 1
+                    complain(f"{where}: {refusal}")
+                    if refused is not None:
+                        refused.write(b" ".join(record.split(b"\n")).strip() + b"\n")
+                else:
+                    taken += 1
+    return taken, failed
 
 
 @app.command("rebuild")
