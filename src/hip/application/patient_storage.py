@@ -13,6 +13,7 @@ class LinkAttempts(Protocol):
     async def save(self, attempt: LinkAttempt) -> None:
         """Insert or replace by (hip_id, reference)."""
 
+    async def get(self, hip_id: HipId, reference: LinkReference) -> LinkAttempt | None: ...
     async def lock(self, hip_id: HipId, reference: LinkReference) -> LinkAttempt | None: ...
     async def lock_latest(self, hip_id: HipId, transaction_id: TransactionId) -> LinkAttempt | None:
         """The newest one of a discovery."""

@@ -26,6 +26,7 @@ class Clock(Protocol):
         """Now, in UTC, aware."""
 
 
+@runtime_checkable
 class Alarm(Protocol):
     def __call__(self, event: str, *, hip_id: HipId, subject: str, detail: str = "") -> None:
         """One line in the log for a person to look at. ``subject`` is an id of a consent or transaction, never a name.

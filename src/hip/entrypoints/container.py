@@ -50,6 +50,7 @@ from hip.application.retries import RetryTransfer
 from hip.application.sms import SendSmsLink
 from hip.application.storage import Topic
 from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines
+from hip.application.tenants import FindFacility
 from hip.application.transfers import PushTransfer
 from hip.application.work import RunRows
 from hip.entrypoints import wiring
@@ -174,6 +175,7 @@ class UseCases(DeclarativeContainer):
     explain_release = Singleton(ExplainRelease, _a.units, _a.clock)
     retry_transfer = Singleton(RetryTransfer, _a.units, _a.clock, _a.waits, gate)
     receive_callback = Singleton(ReceiveCallback, _a.units, _a.vault, _a.clock, _a.ids)
+    find_facility = Singleton(FindFacility, _a.units, _a.facilities)
     process_callback = Singleton(
         ProcessCallback,
         _a.units,

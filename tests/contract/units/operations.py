@@ -115,6 +115,7 @@ OPERATIONS: dict[str, Operation] = {
     "discoveries.lock": lambda uow: uow.discoveries.lock(HIP, _TRANSACTION),
     "discoveries.forget": lambda uow: uow.discoveries.forget(HIP, MEERA_ADDRESS, alias=MEERA_ADDRESS),
     "link_attempts.save": lambda uow: uow.link_attempts.save(a_link_attempt()),
+    "link_attempts.get": lambda uow: uow.link_attempts.get(HIP, LinkReference("l")),
     "link_attempts.lock": lambda uow: uow.link_attempts.lock(HIP, LinkReference("l")),
     "link_attempts.lock_latest": lambda uow: uow.link_attempts.lock_latest(HIP, _TRANSACTION),
     "link_attempts.forget": lambda uow: uow.link_attempts.forget(HIP, MEERA_ADDRESS, alias=MEERA_ADDRESS),

@@ -28,6 +28,7 @@ async def test_an_attempt_comes_back_with_everything(units: Units) -> None:
     for attempt in (a_link_attempt(), tried, done, done.link(now=NOW + MINUTE), tried.fail("ABDM-1035", now=NOW)):
         await saved(units, attempt)
         async with units() as uow:
+            assert await uow.link_attempts.get(HIP, ONE) == attempt
             assert await uow.link_attempts.lock(HIP, ONE) == attempt
 
 
@@ -41,6 +42,7 @@ async def test_the_newest_attempt_of_a_discovery_is_found(units: Units) -> None:
         assert await uow.link_attempts.lock_latest(HIP, DISCOVERY) == newer
         assert await uow.link_attempts.lock_latest(HIP, TransactionId("unheard of")) is None
         assert await uow.link_attempts.lock(HIP, LinkReference("unheard of")) is None
+        assert await uow.link_attempts.get(HIP, LinkReference("unheard of")) is None
 
 
 async def test_otps_are_counted_by_number_and_time(units: Units) -> None:

@@ -10,7 +10,7 @@ from tests.builders.edge import CONSENT_PATH, OTHER_KEYS, REVOKED, edge
 
 from hip.domain.callbacks import CallbackState
 from hip.domain.identifiers import ConsentId, HipId, TransactionId
-from hip.entrypoints.http.callbacks import MAX_BODY, MAX_CONSENT_BODY
+from hip.entrypoints.http.envelopes import DEEPEST, LONGEST_ARRAY, MAX_BODY, MAX_CONSENT_BODY
 
 DISCOVER = {
     "transactionId": "5f0d5a0e-2f7b-49d8-9a9f-3a5c4b0d7e21",
@@ -134,6 +134,69 @@ def test_cb_07_a_body_over_the_limit_gets_413(path, size):
         async with edge() as service:
             response = await service.call_back(path, raw=b'{"a":"' + b"x" * size + b'"}')
             assert response.status_code == 413
+            [callback] = await service.callbacks()
+            assert (callback.state, callback.sealed_body) == (CallbackState.REJECTED, None)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("within", "beyond"),
+    [
+        pytest.param(
+            b'{"a":' * DEEPEST + b"1" + b"}" * DEEPEST, b'{"a":' * 65 + b"1" + b"}" * 65, id="levels of nesting"
+        ),
+        pytest.param(
+            b'{"a":[' + b"0," * (LONGEST_ARRAY - 1) + b"0]}", b'{"a":[' + b"0," * LONGEST_ARRAY + b"0]}", id="an array"
+        ),
+    ],
+)
+def test_cb_07_json_over_a_limit_gets_413_and_up_to_it_202(within, beyond):
+    async def story() -> None:
+        async with edge() as service:
+            assert (await service.call_back("/api/v3/new", raw=within)).status_code == 202
+            assert (await service.call_back("/api/v3/new", raw=beyond)).status_code == 413
+            rejected = [callback.state is CallbackState.REJECTED for callback in await service.callbacks()]
+            assert sorted(rejected) == [False, True]
+
+    asyncio.run(story())
+
+
+def test_a_byte_order_mark_costs_no_callback():
+    async def story() -> None:
+        async with edge() as service:
+            assert (await service.call_back(raw=b"\xef\xbb\xbf" + json.dumps(REVOKED).encode())).status_code == 202
+            await service.idle()
+            assert [callback.state for callback in await service.callbacks()] == [CallbackState.DONE]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("named", [None, "IN0000000000"])
+def test_cb_05_without_our_id_in_a_header_the_facility_that_knows_the_transaction_is_found(named):
+    async def story() -> None:
+        async with edge() as service:
+            theirs = "IN0410000999"
+            discover = "/api/v3/hip/patient/care-context/discover"
+            assert (await service.call_back(discover, DISCOVER, x_hip_id=theirs)).status_code == 202
+            await service.idle()
+            init = {"transactionId": DISCOVER["transactionId"], "abhaAddress": "meera.k01@sbx", "patient": []}
+            answer = await service.call_back("/api/v3/hip/link/care-context/init", init, x_hip_id=named)
+            assert answer.status_code == 202
+            assert {callback.hip_id for callback in await service.callbacks()} == {theirs}
+
+    asyncio.run(story())
+
+
+def test_cb_05_a_transaction_that_two_facilities_know_names_neither():
+    async def story() -> None:
+        async with edge() as service:
+            discover = "/api/v3/hip/patient/care-context/discover"
+            for hip_id in ("IN0410000123", "IN0410000999"):
+                assert (await service.call_back(discover, DISCOVER, x_hip_id=hip_id)).status_code == 202
+            await service.idle()
+            answer = await service.call_back(discover, DISCOVER, x_hip_id=None)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "ABDM-1035")
 
     asyncio.run(story())
 
@@ -170,14 +233,28 @@ def test_x_hiu_id_names_the_facility_where_x_hip_id_is_missing():
     asyncio.run(story())
 
 
-def test_a_path_without_a_flow_is_kept_and_acknowledged():
+@pytest.mark.parametrize("path", ["/api/v3/something/new", "/v3/new", "/api/v4/new", "/v0.5/new", "/new"])
+def test_a_path_without_a_flow_is_kept_and_acknowledged(path):
     async def story() -> None:
         async with edge() as service:
-            response = await service.call_back("/api/v3/something/new", body={"a": 1})
+            assert (await service.call_back(path, body={"a": 1}, authorization=None)).status_code == 401
+            response = await service.call_back(path, body={"a": 1})
             assert response.status_code == 202
             await service.idle()
             [callback] = await service.callbacks()
             assert callback.state is CallbackState.UNKNOWN
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("before", ["", "/api", "/ndhm/api", "/fhir-gateway/hip//api"])
+def test_cb_08_a_reverse_proxy_may_put_its_own_path_before_ours(before):
+    async def story() -> None:
+        async with edge() as service:
+            response = await service.call_back(f"{before}/v3/consent/request/hip/notify/")
+            assert response.status_code == 202
+            await service.idle()
+            assert [callback.state for callback in await service.callbacks()] == [CallbackState.DONE]
 
     asyncio.run(story())
 

@@ -66,14 +66,15 @@ _BARE: Mapping[str, Inbound] = {
     "v0.5/patients/status/notify": Inbound.ACCOUNT,
 }
 
-_PREFIX = re.compile(r"(?:api/)?v3/")
+_PREFIX = re.compile(r"(?:^|/)(?:api/)?v3/")
 
 
 def recognise(path: str) -> Inbound | None:
     """Which callback arrives on ``path``: with ``/api/v3/`` or ``/v3/`` (CB-08), trailing and doubled slashes allowed.
 
-    None when no flow listens there.
+    A reverse proxy may have put something of its own before that, as AMRIT's does. None when no flow listens there.
     """
     bare = re.sub(r"/+", "/", path).strip("/")
-    prefix = _PREFIX.match(bare)
-    return _BARE.get(bare) if prefix is None else _LISTENING.get(bare[prefix.end() :])
+    known = (_LISTENING.get(bare[prefix.end() :]) for prefix in _PREFIX.finditer(bare))
+    found = next((inbound for inbound in known if inbound is not None), None)
+    return found or next((inbound for tail, inbound in _BARE.items() if f"/{bare}".endswith(f"/{tail}")), None)

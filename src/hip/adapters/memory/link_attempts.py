@@ -21,6 +21,10 @@ class MemoryLinkAttempts:
         await self._session.step()
         self._rows.put((attempt.hip_id, attempt.reference), attempt)
 
+    async def get(self, hip_id: HipId, reference: LinkReference) -> LinkAttempt | None:
+        await self._session.step()
+        return self._rows.get((hip_id, reference))
+
     async def lock(self, hip_id: HipId, reference: LinkReference) -> LinkAttempt | None:
         await self._session.step()
         return self._rows.get((hip_id, reference))

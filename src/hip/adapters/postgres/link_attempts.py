@@ -33,6 +33,11 @@ class PostgresLinkAttempts:
     async def save(self, attempt: LinkAttempt) -> None:
         await self._statements.run(upsert(_TABLE, self._row(attempt)))
 
+    async def get(self, hip_id: HipId, reference: LinkReference) -> LinkAttempt | None:
+        return await self._one(
+            select(_TABLE).where(_TABLE.c.hip_id == hip_id, _TABLE.c.link_reference_number == reference)
+        )
+
     async def lock(self, hip_id: HipId, reference: LinkReference) -> LinkAttempt | None:
         return await self._one(
             select(_TABLE)

@@ -70,6 +70,8 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
             "facilities": injected(adapters.facilities),
             "callback_auth": injected(adapters.callback_auth),
             "receive_callback": injected(uses.receive_callback),
+            "find_facility": injected(uses.find_facility),
+            "alarm": injected(adapters.alarm),
             "receive_visit_record": injected(uses.receive_visit),
             "explain_release": injected(uses.explain_release),
             "readiness": injected(adapters.readiness),
