@@ -7,7 +7,7 @@ from hip.application.messages import GatewayCall
 from hip.application.ports import Clock, Gateway, Ids
 from hip.application.storage import Units
 from hip.application.waits import Waits
-from hip.domain.errors import GatewayRefused, SessionRefused, Transient
+from hip.domain.errors import GatewayRefused, SessionRefused, Transient, Waiting
 from hip.domain.exchanges import Exchange, ExchangeId, Outcome
 from hip.domain.identifiers import HipId, RequestId
 
@@ -27,7 +27,8 @@ class Conversations:
 
         Nothing is sent when the exchange about this business key has succeeded or still awaits its callback. A call
         that must happen at most once and whose fate is hidden becomes ``unanswered`` and is not repeated. Raises
-        Transient when another try later may succeed; the refusal is kept all the same.
+        Transient when another try later may succeed; the refusal is kept all the same. Raises Waiting while another
+        worker may still be making such a call: two visits of one patient want the same link token.
         """
         exchange = await self._register(call, hip_id)
         if exchange.outcome is not Outcome.SENT:
@@ -57,6 +58,8 @@ class Conversations:
             elif latest.succeeded or (latest.outcome is Outcome.ACCEPTED and not latest.overdue(now)):
                 return latest
             elif call.flow.at_most_once and not again and latest.outcome is Outcome.SENT:
+                if now < latest.attempts[-1].sent_at + self.waits.under_way:
+                    raise Waiting("the same call is under way")
                 exchange = latest.lapse(now=now)
             elif call.flow.at_most_once and not again and self._fate_hidden(latest, now):
                 return latest

@@ -10,7 +10,7 @@ from hip.domain.audit import AuditEntry
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.errors import NotFound, StorageFailed
 from hip.domain.exchanges import Flow
-from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId
+from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, RequestId
 from hip.domain.links import LinkStatus, LinkToken
 
 
@@ -52,7 +52,9 @@ class AcceptToken:
                 )
                 await uow.link_tokens.put(token, request_id=event.answers, now=now)
             await uow.outbox.add(hip_id, Topic.PROJECTION, f"token|{event.answers}", run_at=now)
-            await self._wake_waiting(uow, hip_id, address, code=None if token else code or "ABDM-9999", now=now)
+            await self._wake_waiting(
+                uow, hip_id, address, event.answers, code=None if token else code or "ABDM-9999", now=now
+            )
             await uow.audit.append(
                 AuditEntry(
                     hip_id=hip_id,
@@ -73,11 +75,19 @@ class AcceptToken:
         return known[0].abha_number if known else None
 
     async def _wake_waiting(
-        self, uow: UnitOfWork, hip_id: HipId, address: AbhaAddress, *, code: str | None, now: datetime
+        self,
+        uow: UnitOfWork,
+        hip_id: HipId,
+        address: AbhaAddress,
+        answers: RequestId,
+        *,
+        code: str | None,
+        now: datetime,
     ) -> None:
+        """A token lets all go on, also those that gave up waiting; a refusal ends those that this call was for."""
         for request in await uow.link_requests.awaiting_token(hip_id, address):
             if code is None:
                 await uow.link_requests.save(request.move(LinkStatus.READY, now=now))
                 await uow.outbox.add(hip_id, Topic.LINK, request.visit_code, run_at=now)
-            else:
+            elif request.status is LinkStatus.AWAITING_TOKEN or request.request_id == answers:
                 await uow.link_requests.save(request.move(LinkStatus.REFUSED, now=now, code=code))

@@ -7,8 +7,8 @@ from hip.application.ports import Clock, JobQueue
 from hip.application.storage import OutboxRow, Topic, Units
 from hip.application.waits import Waits
 from hip.domain.exchanges import Flow
-from hip.domain.identifiers import HipId, VisitCode
-from hip.domain.links import LinkStatus
+from hip.domain.identifiers import AbhaAddress, HipId, VisitCode
+from hip.domain.links import LinkRequest, LinkStatus
 
 BATCH = 50
 """Rows in one job: a fork costs 90 ms, so every topic is batched (design.md)."""
@@ -17,6 +17,8 @@ BATCH = 50
 MOST_WAITING = 16
 """Batches that may wait for a worker. What is enqueued beyond what workers reach within a lease is leased again before
 anybody looks at it, and a worker that only ever meets such batches does nothing: so the rest waits in the outbox."""
+
+_AWAITING = frozenset({LinkStatus.AWAITING_TOKEN, LinkStatus.REQUESTED, LinkStatus.SMS_REQUESTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,15 @@ class SweepExchanges:
             lapsed = await uow.exchanges.lapsed(now=now, limit=BATCH)
             for exchange in lapsed:
                 await uow.exchanges.save(exchange.lapse(now=now))
-                requests = []
-                if exchange.flow is Flow.LINK_CARE_CONTEXT or exchange.flow is Flow.SMS_NOTIFY:
+                requests: list[LinkRequest | None] = []
+                if exchange.flow is Flow.GENERATE_TOKEN:
+                    address = AbhaAddress.parse(exchange.business_key)
+                    requests += await uow.link_requests.awaiting_token(exchange.hip_id, address)
+                elif exchange.flow is Flow.LINK_CARE_CONTEXT or exchange.flow is Flow.SMS_NOTIFY:
                     visit_code = VisitCode(exchange.business_key.partition("|")[0])
                     requests = [await uow.link_requests.lock_by_visit(HipId(exchange.hip_id), visit_code)]
                 for request in requests:
-                    if request is not None and request.status in (LinkStatus.REQUESTED, LinkStatus.SMS_REQUESTED):
+                    if request is not None and request.status in _AWAITING:
                         await uow.link_requests.save(request.move(LinkStatus.UNANSWERED, now=now, code="no-answer"))
             if lapsed:
                 await uow.commit()

@@ -227,7 +227,9 @@ class LinkRequests(Protocol):
     async def of_address(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
         """Locked, oldest first."""
 
-    async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]: ...
+    async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
+        """Locked, oldest first: those that wait for a token, and those shown as unanswered, for a token may be late."""
+
     async def list(self, listing: Listing) -> Sequence[LinkRequest]: ...
 
 

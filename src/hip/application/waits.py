@@ -21,6 +21,9 @@ class Waits:
     answer: timedelta = timedelta(minutes=10)
     """Silence after an accepted call becomes ``unanswered`` (contract §6, 1)."""
 
+    under_way: timedelta = timedelta(minutes=5)
+    """A call without a reply may still be on its way for so long: session and call, each within its longest timeout."""
+
     first_retry: timedelta = timedelta(seconds=2)
     longest_retry: timedelta = timedelta(minutes=10)
     """Exponential back-off between these two, with jitter (contract §1.10)."""
@@ -64,6 +67,8 @@ class Waits:
         # A lease shorter than a slow machine's hiccup would be given out twice for no reason.
         changes["lease"] = max(whole.lease * scale, timedelta(seconds=1.5))
         changes["heartbeat"] = changes["lease"] / 3  # type: ignore[operator]
+        # The timeouts of HTTP are not scaled; a call taken for lost too early would be given up while it is answered.
+        changes["under_way"] = max(whole.under_way * scale, timedelta(seconds=5))
         changes["poll"] = max(whole.poll * scale, timedelta(milliseconds=50))
         return cls(**changes)  # type: ignore[arg-type]
 

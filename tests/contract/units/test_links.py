@@ -165,11 +165,14 @@ async def test_one_call_may_have_carried_several_visits(units: Units) -> None:
         assert await uow.link_requests.by_request_id(HIP, RequestId("unheard of")) == []
 
 
-async def test_only_requests_of_that_address_that_wait_for_a_token(units: Units) -> None:
+async def test_only_requests_of_that_address_that_a_token_would_help(units: Units) -> None:
     waiting = [
         a_link_request(reference=LinkReference(f"link-{number}"), created_at=NOW + number * SECOND)
         for number in range(3)
     ]
+    waiting.append(
+        a_link_request(reference=LinkReference("link-3"), status=LinkStatus.UNANSWERED, created_at=NOW + 3 * SECOND)
+    )
     ready = a_link_request(reference=LinkReference("link-8"), status=LinkStatus.READY)
     ravis = a_link_request(reference=LinkReference("link-9"), abha_address=RAVI)
     async with units() as uow:

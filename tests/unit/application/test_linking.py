@@ -4,12 +4,14 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
 
 from hip.application.messages import GenerateToken, LinkCareContexts
+from hip.application.relay import SweepExchanges
 from hip.application.storage import Listing
-from hip.domain.errors import GatewayRefused, SessionRefused, Transient
+from hip.domain.errors import GatewayRefused, SessionRefused, Transient, Waiting
 from hip.domain.exchanges import Flow, Outcome
 from hip.domain.identifiers import CareContextReference, VisitCode
 from hip.domain.links import LinkStatus
@@ -108,6 +110,83 @@ def test_two_visits_that_wait_for_one_token_ask_for_it_once():
         await house.answer_token()
         await house.work()
         assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
+
+    asyncio.run(story())
+
+
+def test_a_second_visit_does_not_give_up_the_token_request_that_is_under_way():
+    async def story() -> None:
+        house = House()
+        send = house.gateway.send
+        other = VisitCode("88200")
+
+        async def meanwhile(call, *, hip_id, request_id, now):
+            status = await send(call, hip_id=hip_id, request_id=request_id, now=now)
+            if call.flow is Flow.GENERATE_TOKEN:
+                with pytest.raises(Waiting):
+                    await house.link_visit(HIP, other)
+            return status
+
+        await house.take_in(a_visit(visit_code=other))
+        await house.take_in()
+        house.gateway.refusals[Flow.GENERATE_TOKEN] = [Transient("busy", code="503")]
+        await house.work()  # bundles are made; nobody waits for an answer yet
+        house.gateway.send = meanwhile  # type: ignore[method-assign]
+        await house.link_visit(HIP, CODE)
+        assert await _status(house) == (LinkStatus.AWAITING_TOKEN, None)
+        await house.answer_token()
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
+
+    asyncio.run(story())
+
+
+def test_a_token_request_that_a_crash_left_without_a_reply_is_given_up_after_its_window_and_not_repeated():
+    async def story() -> None:
+        house = House()
+
+        async def crash(call, *, hip_id, request_id, now):
+            raise KeyboardInterrupt
+
+        send, house.gateway.send = house.gateway.send, crash  # type: ignore[method-assign]
+        await house.take_in()
+        with pytest.raises(KeyboardInterrupt):
+            await house.work()
+        house.gateway.send = send  # type: ignore[method-assign]
+        house.clock.advance(house.waits.under_way)
+        await house.work()
+        assert house.gateway.of(Flow.GENERATE_TOKEN) == []
+        assert (await _status(house))[0] is LinkStatus.UNANSWERED
+
+    asyncio.run(story())
+
+
+def test_a_token_that_comes_after_its_window_still_links_every_visit_that_gave_up_waiting():
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.take_in(a_visit(visit_code=VisitCode("88200")))
+        await house.work()
+        house.clock.advance(house.waits.answer + timedelta(seconds=1))
+        assert await SweepExchanges(house.units, house.clock)() == 1
+        assert await _status(house) == (LinkStatus.UNANSWERED, "no-answer")
+        await house.answer_token()
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
+        assert await _status(house) == (LinkStatus.REQUESTED, None)
+
+    asyncio.run(story())
+
+
+def test_a_refused_token_ends_what_waited_for_it_also_when_the_refusal_is_late():
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        house.clock.advance(house.waits.answer + timedelta(seconds=1))
+        await SweepExchanges(house.units, house.clock)()
+        await house.answer_token(token=None, code="ABDM-1207")
+        assert await _status(house) == (LinkStatus.REFUSED, "ABDM-1207")
 
     asyncio.run(story())
 

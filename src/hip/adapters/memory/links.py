@@ -120,8 +120,12 @@ class MemoryLinkRequests:
 
     async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
         await self._session.step()
-        wanted = (hip_id, abha_address, LinkStatus.AWAITING_TOKEN)
-        found = [row for row in self._rows if (row.hip_id, row.abha_address, row.status) == wanted]
+        states = (LinkStatus.AWAITING_TOKEN, LinkStatus.UNANSWERED)
+        found = [
+            row
+            for row in self._rows
+            if (row.hip_id, row.abha_address) == (hip_id, abha_address) and row.status in states
+        ]
         return sorted(found, key=lambda row: row.created_at)
 
     async def list(self, listing: Listing) -> Sequence[LinkRequest]:

@@ -196,7 +196,8 @@ class PostgresLinkRequests:
         return await self._oldest_first(
             select(_REQUESTS)
             .where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.abha_address == str(abha_address))
-            .where(_REQUESTS.c.status == LinkStatus.AWAITING_TOKEN.value)
+            .where(_REQUESTS.c.status.in_(("awaiting-token", "unanswered")))
+            .with_for_update()
         )
 
     async def list(self, listing: Listing) -> Sequence[LinkRequest]:

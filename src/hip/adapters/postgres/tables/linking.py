@@ -74,7 +74,7 @@ Index(
     "ix_initiated_link_request_awaiting_token",
     initiated_link_request.c.hip_id,
     initiated_link_request.c.abha_address,
-    postgresql_where=initiated_link_request.c.status == "awaiting-token",
+    postgresql_where=initiated_link_request.c.status.in_(("awaiting-token", "unanswered")),
 )
 
 generate_token_response = Table(
