@@ -58,7 +58,7 @@ def test_the_demonstration_in_memory_holds_whatever_the_surroundings_are_set_to_
     """A hospital's own ``.env`` or environment must never make the demonstration talk to its gateway."""
     (folder / ".env").write_text("HIP_GATEWAY_URL=https://gateway.invalid/api/hiecm\n", encoding="utf-8")
     ended = hip("demo", "--memory", "--json", folder=folder, settings={"HIP_CLIENT_ID": "a-hospital's-own"})
-    assert (ended.code, ended.stderr) == (0, "")
+    assert (ended.code, ended.stderr) == (0, ""), ended.stdout
     hold(json.loads(ended.stdout), mode="memory")
     assert ended.below == ended.left == frozenset()  # one process, as it promises
 
@@ -67,7 +67,7 @@ def test_the_demonstration_in_memory_holds_whatever_the_surroundings_are_set_to_
 @pytest.mark.servers
 def test_the_demonstration_on_real_servers_holds_and_leaves_no_process_and_no_file_behind(folder: Path) -> None:
     ended = hip("demo", "--json", folder=folder)
-    assert (ended.code, ended.stderr) == (0, "")
+    assert (ended.code, ended.stderr) == (0, ""), ended.stdout
     hold(json.loads(ended.stdout), mode="server")
     # PostgreSQL, Valkey, the MongoDB-wire server; gateway, requester, patient's app; serve, relay, worker.
     assert len(ended.below) >= 9
@@ -78,7 +78,7 @@ def test_the_demonstration_on_real_servers_holds_and_leaves_no_process_and_no_fi
 @needs_the_extra
 def test_without_a_terminal_each_step_is_one_line_and_the_last_line_is_the_verdict(folder: Path) -> None:
     ended = hip("demo", "--memory", folder=folder)
-    assert (ended.code, ended.stderr) == (0, "")
+    assert (ended.code, ended.stderr) == (0, ""), ended.stdout
     assert "\x1b" not in ended.stdout
     *steps, verdict = ended.stdout.splitlines()
     assert [line.split()[:2] for line in steps] == [["ok", f"{number}."] for number in range(1, STEPS + 1)]
