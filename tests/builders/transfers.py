@@ -47,6 +47,7 @@ def a_page(number: int = 1, **changes: Any) -> Page:
         "hip_id": HIP,
         "transaction_id": TransactionId("transfer-1"),
         "number": number,
+        "push": number,
         "care_context_reference": CareContextReference("88120"),
         "visit_code": VisitCode("88120"),
         "hi_type": HiType.PRESCRIPTION,

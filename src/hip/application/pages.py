@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import groupby
 
+from hip.application.page_ends import end_pages, save_page
 from hip.application.ports import Alarm, Bundles, Clock, PushedPage, Pusher, Sealer
 from hip.application.release import Opened, ReleaseGate
-from hip.application.storage import Units
+from hip.application.storage import UnitOfWork, Units
 from hip.application.waits import Waits
 from hip.application.work import Handler
-from hip.domain.audit import AuditEntry
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.decisions import Decision
 from hip.domain.errors import DomainError, IllegalTransition, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
@@ -37,6 +38,14 @@ class Stopped(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A page that the gate lets go, with the bytes it was asked about."""
+
+    page: Page
+    content: bytes = field(repr=False)
 
 
 class Replaced(Exception):
@@ -76,44 +85,44 @@ class PageRun:
                 servable = {record.key: record for record in await uow.bundles.servable_of(hip_id, visits)}
             if not pages:
                 return
-            await self._push_all(pages, servable)
+            await self._push_all(_groups(pages, cut=len(pages) == _PAGES_AT_ONCE), servable)
 
-    async def _push_all(self, pages: Sequence[Page], servable: Mapping[BundleKey, BundleRecord]) -> None:
-        """At most ``parallel`` pages in flight."""
-        waiting, failures, stops = iter(pages), list[Transient](), list[Stopped]()
+    async def _push_all(self, groups: Sequence[Sequence[Page]], servable: Mapping[BundleKey, BundleRecord]) -> None:
+        """At most ``parallel`` pushes in flight; the pages of a group share one."""
+        waiting, failures, stops = iter(groups), list[Transient](), list[Stopped]()
 
         async def carry() -> None:
-            for page in waiting:
+            for group in waiting:
                 if stops:
                     return
                 try:
-                    await self._push_page(page, servable.get(_key(page)))
+                    await self._push(group, [servable.get(_key(page)) for page in group])
                 except Transient as failure:
                     failures.append(failure)
                 except Stopped as stopped:
                     stops.append(stopped)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.parallel, len(pages))):
-                group.create_task(carry())
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(self.parallel, len(groups))):
+                tasks.create_task(carry())
         if stops:
             raise stops[0]
         if failures:
             raise max(failures, key=lambda failure: failure.retry_after or timedelta(0))
 
-    async def _push_page(self, page: Page, record: BundleRecord | None) -> None:
+    async def _push(self, group: Sequence[Page], records: Sequence[BundleRecord | None]) -> None:
         for _ in range(_REREADS):
-            opened = await self._open(page, record)
+            opened = [await self._open(page, record) for page, record in zip(group, records, strict=True)]
             try:
-                decided = await self._decide(page, opened)
+                leaving = await self._decide(group, opened)
             except Replaced:
                 async with self.units() as uow:
-                    record = await uow.bundles.servable(_key(page))
+                    records = [await uow.bundles.servable(_key(page)) for page in group]
                 continue
-            if decided is not None and opened.content is not None:
-                await self._send(decided, opened.content)
+            if leaving:
+                await self._send(leaving)
             return
-        raise Transient(f"the bundle of page {page.number} keeps changing")
+        raise Transient(f"the bundle of page {group[0].number} keeps changing")
 
     async def _open(self, page: Page, record: BundleRecord | None) -> Opened:
         """The bytes of the page's bundle; one that is missing is built, once, from its visit."""
@@ -127,40 +136,51 @@ class PageRun:
         content = None if record is None else await self.bundles.get(record.key, record.version)
         return Opened(record=record, content=content)
 
-    async def _decide(self, page: Page, opened: Opened) -> Page | None:
-        """Ask the gate, write its answer down and count the attempt, in one transaction with the consent's row locked.
+    async def _decide(self, group: Sequence[Page], opened: Sequence[Opened]) -> Sequence[Leaving]:
+        """Ask the gate, write its answers down and count the attempts, in one transaction under the consent's lock.
 
-        None when this page is not to be pushed. Raises Stopped when nothing more of the transfer may leave.
+        The pages that may be pushed, with their bytes. Raises Stopped when nothing more of the transfer may leave.
         """
         transfer, now = self.transfer, self.clock()
+        decisions: list[Decision] = []
+        leaving: list[Leaving] = []
         async with self.units() as uow:
-            held = self.authority
-            consent = (
-                await uow.consents.lock(transfer.hip_id, transfer.consent_id)
-                if held is None
-                else await uow.consents.lock_again(held.consent)
-            )
-            if consent is None or held is None or consent is not held.consent:
-                held = None if consent is None else Authority.of(consent)
-                self.authority = held
-            current = await uow.transfers.lock_page(transfer.hip_id, transfer.transaction_id, page.number)
-            if current is None or current.state is not PageState.PENDING:
-                return None
-            if opened.record != await uow.bundles.servable(_key(page)):
-                raise Replaced
-            decision = await self.gate.page(uow, transfer, current, held, opened, now=now)
-            await uow.decisions.append(decision)
-            if decision.refusal is not None:
-                await uow.commit()
-                raise Stopped(decision.refusal.told)
-            [record] = decision.records
-            current = current.attempted()
-            if record.refusal is not None:
-                current = current.errored(record.refusal.told, now=now)
-            await uow.transfers.save_page(current)
+            held = await self._lock_authority(uow)
+            for page, found in zip(group, opened, strict=True):
+                current = await uow.transfers.lock_page(transfer.hip_id, transfer.transaction_id, page.number)
+                if current is None or current.state is not PageState.PENDING:
+                    continue
+                if found.record != await uow.bundles.servable(_key(page)):
+                    raise Replaced
+                decision = await self.gate.page(uow, transfer, current, held, found, now=now)
+                await uow.decisions.append(decision)
+                if decision.refusal is not None:
+                    await uow.commit()
+                    raise Stopped(decision.refusal.told)
+                decisions.append(decision)
+                [record] = decision.records
+                current = current.attempted()
+                if record.refusal is not None:
+                    current = current.errored(record.refusal.told, now=now)
+                elif found.content is not None:
+                    leaving.append(Leaving(page=current, content=found.content))
+                await save_page(uow, current)
             await uow.commit()
-        self._raise_alarms(decision)
-        return current if record.leaves else None
+        for decision in decisions:
+            self._raise_alarms(decision)
+        return leaving
+
+    async def _lock_authority(self, uow: UnitOfWork) -> Authority | None:
+        held, transfer = self.authority, self.transfer
+        consent = (
+            await uow.consents.lock(transfer.hip_id, transfer.consent_id)
+            if held is None
+            else await uow.consents.lock_again(held.consent)
+        )
+        if consent is None or held is None or consent is not held.consent:
+            held = None if consent is None else Authority.of(consent)
+            self.authority = held
+        return held
 
     def _raise_alarms(self, decision: Decision) -> None:
         """REL-19 and REL-22 mean that something in our own stores is not as we left it."""
@@ -173,65 +193,58 @@ class PageRun:
                     detail=one.refusal.rule,
                 )
 
-    async def _send(self, page: Page, content: bytes) -> None:
-        transfer = self.transfer
+    async def _send(self, leaving: Sequence[Leaving]) -> None:
+        transfer, pages = self.transfer, [one.page for one in leaving]
         try:
             sealed = self.sealer.seal(
-                [content], peer=transfer.request.key_material, expires_at=self.clock() + self.waits.key_validity
+                [one.content for one in leaving],
+                peer=transfer.request.key_material,
+                expires_at=self.clock() + self.waits.key_validity,
             )
             await self.pusher.push(
                 PushedPage(
                     transaction_id=transfer.transaction_id,
-                    number=page.number,
-                    page_count=transfer.page_count or page.number,
-                    references=(page.care_context_reference,),
-                    checksums=(self.checksum(content),),
+                    number=_push_of(pages[0]),
+                    page_count=transfer.page_count or _push_of(pages[0]),
+                    references=tuple(page.care_context_reference for page in pages),
+                    checksums=tuple(self.checksum(one.content) for one in leaving),
                     sealed=sealed,
                 ),
                 url=transfer.request.data_push_url,
                 hiu_id=None,
             )
         except PushRefused as refusal:
-            await self._end_page(page, _refused(refusal.status))
+            await self._end(pages, _refused(refusal.status))
         except (UnsafeUrl, KeyMaterialRefused) as refusal:
-            await self._end_page(page, str(refusal))
+            await self._end(pages, str(refusal))
         except Transient as failure:
-            await self._push_failed(page, failure)
+            await self._push_failed(pages, failure)
         else:
-            await self._end_page(page, None)
+            await self._end(pages, None)
 
-    async def _push_failed(self, page: Page, failure: Transient) -> None:
+    async def _push_failed(self, pages: Sequence[Page], failure: Transient) -> None:
+        attempts = max(page.attempts for page in pages)
         if failure.code in NOT_YET_KNOWN:
-            if page.attempts > len(self.waits.push_retries):
-                await self._end_page(page, f"the requester refused it with HTTP {failure.code}")
+            if attempts > len(self.waits.push_retries):
+                await self._end(pages, f"the requester refused it with HTTP {failure.code}")
                 return
-            wait = self.waits.push_retry(page.attempts)
+            wait = self.waits.push_retry(attempts)
         else:
-            wait = failure.retry_after or self.waits.backoff(page.attempts, jitter=self.jitter())
-        raise Transient(f"page {page.number} was not taken", retry_after=wait, code=failure.code) from None
+            wait = failure.retry_after or self.waits.backoff(attempts, jitter=self.jitter())
+        raise Transient(f"page {pages[0].number} was not taken", retry_after=wait, code=failure.code) from None
 
-    async def _end_page(self, page: Page, reason: str | None) -> None:
-        async with self.units() as uow:
-            current = await uow.transfers.lock_page(page.hip_id, page.transaction_id, page.number) or page
-            now = self.clock()
-            ended = current.delivered(now=now) if reason is None else current.errored(reason, now=now)
-            await uow.transfers.save_page(ended)
-            await uow.audit.append(
-                AuditEntry(
-                    hip_id=page.hip_id,
-                    at=now,
-                    actor="worker",
-                    action=f"page-{ended.state}",
-                    subject=page.transaction_id,
-                    detail=(
-                        ("page", str(page.number)),
-                        ("context", page.care_context_reference),
-                        ("type", page.hi_type or ""),
-                        ("attempts", str(current.attempts)),
-                    ),
-                )
-            )
-            await uow.commit()
+    async def _end(self, pages: Sequence[Page], reason: str | None) -> None:
+        await end_pages(self.units, self.clock, pages, reason)
+
+
+def _groups(pages: Sequence[Page], *, cut: bool) -> Sequence[Sequence[Page]]:
+    """The pages of each push. ``cut``: there may be more of the last one, so it is left for the next look."""
+    groups = [list(group) for _, group in groupby(pages, key=_push_of)]
+    return groups[:-1] if cut and len(groups) > 1 else groups
+
+
+def _push_of(page: Page) -> int:
+    return page.number if page.push is None else page.push
 
 
 def _refused(status: int) -> str:

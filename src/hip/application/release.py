@@ -18,6 +18,7 @@ from hip.domain.errors import KeyMaterialRefused, UnsafeUrl
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import PatientReference
 from hip.domain.links import CareContext
+from hip.domain.paging import Paging
 from hip.domain.release import decide, rel_23
 from hip.domain.release_facts import Authority, ReleasePolicy, RequestFacts
 from hip.domain.release_records import RecordFacts, Subject
@@ -44,9 +45,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """``to_push`` pages are stored and pending; ``refusal`` is the rule that stopped the whole request."""
+    """The pages are stored and pending, in ``pushes`` pushes; ``refusal`` is the rule that stopped it all."""
 
-    to_push: int
+    pushes: int
     refusal: RuleResult | None = None
 
 
@@ -57,6 +58,7 @@ class ReleaseGate:
     sealer: Sealer
     pusher: Pusher
     policy: ReleasePolicy
+    entries_per_push: int = 1
 
     async def request(self, uow: UnitOfWork, transfer: Transfer, *, now: datetime) -> tuple[Decision, Consent | None]:
         """The answer to a request that has just come, and the consent it was decided on."""
@@ -79,24 +81,23 @@ class ReleaseGate:
             await uow.decisions.append(whole)
             if consent is not None and whole.refusal is not None:
                 await self.add_refused(uow, transfer, consent, whole.refusal.told)
-            return Plan(to_push=0, refusal=whole.refusal)
-        to_push = 0
+            return Plan(pushes=0, refusal=whole.refusal)
+        paging = Paging(entries_per_push=self.entries_per_push)
         without: list[tuple[ConsentedContext, str]] = []
         chunks = _chunks(_named(consent))
         for last, chunk in enumerate(chunks, 1):
-            pages, unsent, decision = await self._plan_chunk(uow, facts, chunk, after=to_push)
-            to_push += len(pages)
+            pages, unsent, decision = await self._plan_chunk(uow, facts, chunk, paging)
             without += unsent
-            results = decision.results if last < len(chunks) else (*decision.results, rel_23(to_push))
+            results = decision.results if last < len(chunks) else (*decision.results, rel_23(paging.records))
             await uow.transfers.add_pages(pages)
             await uow.decisions.append(replace(decision, results=results))
         if not chunks:
             await uow.decisions.append(decide(facts, whole=True))
-        await self._add_unsent(uow, transfer, without, after=to_push)
-        return Plan(to_push=to_push)
+        await self._add_unsent(uow, transfer, without, after=paging.records)
+        return Plan(pushes=paging.pushes)
 
     async def _plan_chunk(
-        self, uow: UnitOfWork, facts: RequestFacts, chunk: Sequence[ConsentedContext], *, after: int
+        self, uow: UnitOfWork, facts: RequestFacts, chunk: Sequence[ConsentedContext], paging: Paging
     ) -> tuple[list[Page], list[tuple[ConsentedContext, str]], Decision]:
         hip_id = facts.transfer.hip_id
         found = await uow.care_contexts.several(hip_id, [context.care_context_reference for context in chunk])
@@ -116,8 +117,7 @@ class ReleaseGate:
             leaving = [one for one, said in pairs if said.leaves]
             if not leaving:
                 unsent.append((context, _why_nothing([said for _, said in pairs])))
-            for one in leaving:
-                pages.append(_page(facts.transfer, one, number=after + len(pages) + 1))
+            pages += [_page(facts.transfer, one, paging) for one in leaving]
         return pages, unsent, decision
 
     async def page(
@@ -237,11 +237,13 @@ def _key(known: CareContext, hi_type: HiType) -> BundleKey:
     return BundleKey(hip_id=known.hip_id, visit_code=known.visit_code, hi_type=hi_type)
 
 
-def _page(transfer: Transfer, one: RecordFacts, *, number: int) -> Page:
+def _page(transfer: Transfer, one: RecordFacts, paging: Paging) -> Page:
+    number, push = paging.place(0 if one.record is None else one.record.size)
     return Page(
         hip_id=transfer.hip_id,
         transaction_id=transfer.transaction_id,
         number=number,
+        push=push,
         care_context_reference=one.context.care_context_reference,
         visit_code=None if one.known is None else one.known.visit_code,
         hi_type=one.hi_type,

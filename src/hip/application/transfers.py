@@ -175,7 +175,7 @@ class PushTransfer:
             if current.state is not TransferState.ACKNOWLEDGED:
                 return current
             plan = await self.gate.plan(uow, current, consent, now=now)
-            current = current.plan(plan.to_push, now=now)
+            current = current.plan(plan.pushes, now=now)
             if plan.refusal is not None:
                 current = current.finish((), now=now, reason=plan.refusal.told)
                 await self._hurry_others(uow, current)

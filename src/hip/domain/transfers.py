@@ -64,9 +64,10 @@ class HealthInformationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One push: at most a few bundles, one by default (PUSH-01). Numbers run from 1 to ``Transfer.page_count``.
+    """One record on its way. ``push`` is the number of the push that carries it, from 1 to ``Transfer.page_count``.
 
-    An ``errored`` page planned for a context without anything to send has no ``hi_type`` and is never pushed.
+    By default each has a push of its own, and ``push`` is its ``number`` (PUSH-01). An ``errored`` page planned for a
+    context without anything to send has neither ``push`` nor ``hi_type``.
     """
 
     hip_id: HipId
@@ -79,6 +80,7 @@ class Page:
     attempts: int = 0
     reason: str | None = None
     finished_at: datetime | None = None
+    push: int | None = None
 
     def attempted(self) -> Self:
         """A push is about to start."""
@@ -202,7 +204,7 @@ class Transfer:
         )
 
     def plan(self, page_count: int, *, now: datetime) -> Self:
-        """The pages are known and stored; ``page_count`` counts those that will be pushed."""
+        """The pages are known and stored; ``page_count`` counts the pushes that carry them."""
         if self.state is TransferState.PUSHING:
             return self
         self._require("a plan", TransferState.ACKNOWLEDGED)

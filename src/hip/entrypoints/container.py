@@ -123,11 +123,12 @@ class UseCases(DeclarativeContainer):
 
     adapters = DependenciesContainer()
     parallel = Dependency(instance_of=int)
+    entries_per_push = Dependency(instance_of=int)
     checksum: Dependency[Any] = Dependency()
 
     _a = adapters
     conversations = Singleton(Conversations, _a.units, _a.gateway, _a.clock, _a.ids, _a.waits)
-    gate = Singleton(ReleaseGate, _a.sealer, _a.pusher, _a.release_policy)
+    gate = Singleton(ReleaseGate, _a.sealer, _a.pusher, _a.release_policy, entries_per_push)
 
     receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
     build_bundle = Singleton(BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock)
@@ -233,7 +234,12 @@ def adapters_for(settings: Settings, *, transport: httpx.AsyncBaseTransport | No
 
 def use_cases(adapters: AnyAdapters, settings: Settings) -> UseCases:
     """The flows over these adapters."""
-    return UseCases(adapters=adapters, parallel=settings.push_parallel, checksum=Object(wiring.checksum(settings)))
+    return UseCases(
+        adapters=adapters,
+        parallel=settings.push_parallel,
+        entries_per_push=settings.push_entries_per_page,
+        checksum=Object(wiring.checksum(settings)),
+    )
 
 
 @asynccontextmanager

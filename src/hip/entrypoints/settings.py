@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     otp_headers: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
     otp_body: Annotated[dict[str, Any], NoDecode] = Field(default_factory=lambda: dict(DEFAULT_BODY))
     otp_per_hour: int = Field(default=5, ge=1, le=20)
-    push_entries_per_page: int = Field(default=1, ge=1, le=1)
+    push_entries_per_page: int = Field(default=1, ge=1, le=16)
     push_first_page: Literal[0, 1] = 1
     push_parallel: int = Field(default=4, ge=1, le=16)
     push_checksum: Literal["hex", "base64"] = "hex"

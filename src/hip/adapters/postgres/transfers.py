@@ -39,6 +39,7 @@ def _page_row(page: Page) -> dict[str, Any]:
         "attempts": page.attempts,
         "reason": page.reason,
         "finished_at": page.finished_at,
+        "push": page.push,
     }
 
 
@@ -54,6 +55,7 @@ def _page(row: RowMapping) -> Page:
         attempts=row["attempts"],
         reason=row["reason"],
         finished_at=row["finished_at"],
+        push=row["push"],
     )
 
 

@@ -87,6 +87,7 @@ pages = Table(
     whole("attempts"),
     text("reason", null=True),
     moment("finished_at", null=True),
+    whole("push", null=True),
     PrimaryKeyConstraint("hip_id", "transaction_id", "number", name="pk_pages"),
     ForeignKeyConstraint(
         ["hip_id", "transaction_id"],
