@@ -322,3 +322,14 @@ def test_reading_needs_postgres_alone(desk: Desk) -> None:
     away = {name: url for name, url in GONE.items() if name != "HIP_DATABASE_URL"}
     assert desk.run("transfers", "list", **away).code == 0
     assert desk.run("visits", "import", str(EXAMPLES[0]), **away).code == 0
+
+
+def test_a_job_is_retried_and_cancelled_by_its_number_and_a_stranger_is_named(desk: Desk, imported: Answer) -> None:
+    bundle = next(job["id"] for job in desk.run("jobs", "list", "--json").json() if job["topic"] == "bundle")
+    assert desk.run("jobs", "retry", str(bundle)).stdout == f"{bundle}\tqueued\n"
+    assert desk.run("jobs", "cancel", str(bundle)).stdout == f"{bundle}\tcancelled\n"
+    again = desk.run("jobs", "cancel", str(bundle), "99999")
+    assert (again.code, again.stdout) == (1, "")
+    first, second = again.stderr.splitlines()
+    assert (first.split(":")[0], second.split(":")[0]) == (str(bundle), "99999")
+    assert desk.run("jobs", "cancel", "all").code == 2

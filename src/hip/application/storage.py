@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from hip.application.listings import Listing
+from hip.application.outbox_storage import Job, JobState, Outbox, OutboxRow, Topic
 from hip.application.patient_storage import LinkAttempts
 from hip.application.release_storage import Consents, Decisions, Transfers
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
@@ -46,6 +46,8 @@ __all__ = [
     "Decisions",
     "Discoveries",
     "Exchanges",
+    "Job",
+    "JobState",
     "LinkAttempts",
     "LinkRequests",
     "LinkTokens",
@@ -62,35 +64,6 @@ __all__ = [
     "Visit",
     "Visits",
 ]
-
-
-class Topic(StrEnum):
-    """What an outbox row asks a worker to do; the key names the thing it is done to."""
-
-    CALLBACK = "callback"
-    TRANSFER = "transfer"
-    LINK = "link"
-    SMS = "sms"
-    NOTIFY = "notify"
-    BUNDLE = "bundle"
-    PROJECTION = "projection"
-
-    @property
-    def priority(self) -> int:
-        """Smaller goes first: callbacks and transfers before links, links before bundles."""
-        return list(Topic).index(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRow:
-    """A leased piece of work. ``attempt`` counts leases, from 1; a row whose lease ran out comes back with the next."""
-
-    id: int
-    hip_id: HipId
-    topic: Topic
-    key: str
-    attempt: int
-    lease_until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,40 +90,6 @@ class TokenAnswer:
     token: LinkToken | None
     error_code: str | None
     created_at: datetime
-
-
-class Outbox(Protocol):
-    """Work that commits with the change that causes it. State: ready → leased → done | dead."""
-
-    async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
-        """A new ready row; it may be leased from ``run_at`` (UTC) on."""
-
-    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
-        """Take due rows of every HIP (ready, or leased with a lease that ran out), by priority, then oldest first.
-
-        Two relays never get the same row (SKIP LOCKED).
-        """
-
-    async def current(self, row_id: int, attempt: int) -> OutboxRow | None:
-        """The row, if this attempt still holds its lease; None once it is done, dead or leased again."""
-
-    async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
-        """A heartbeat: the leases of these rows, as far as still held, last until then."""
-
-    async def done(self, row_id: int, attempt: int) -> bool:
-        """False when this attempt no longer holds the lease; nothing changes then."""
-
-    async def defer(self, row_id: int, attempt: int, *, run_at: datetime) -> bool:
-        """Give the row back, to be leased again from ``run_at`` on. False as for ``done``."""
-
-    async def bury(self, row_id: int, attempt: int) -> bool:
-        """The dead letter. False as for ``done``."""
-
-    async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
-        """Ready rows of this key that would run later may be leased from ``run_at`` on; how many. Leased ones stay."""
-
-    async def waiting(self) -> int:
-        """Rows of every HIP that are ready or leased."""
 
 
 class Callbacks(Protocol):

@@ -82,33 +82,35 @@ class RunRows:
         except Transient as failure:
             await self._later(row, failure)
         except DomainError as refusal:
-            self._tell("row-refused", row, f"{type(refusal).__name__} {refusal.code}")
-            await self._bury(row)
+            error = _kind(refusal)
+            self._tell("row-refused", row, error)
+            await self._bury(row, error)
         except Exception as bug:  # noqa: BLE001 - a bug in one row must not lose the others
             self._tell("row-failed", row, type(bug).__name__)
-            await self._later(row, Transient("a bug"))
+            await self._later(row, Transient("a bug"), error=type(bug).__name__)
         else:
             async with self.units() as uow:
                 await uow.outbox.done(row.id, row.attempt)
                 await uow.commit()
 
-    async def _later(self, row: OutboxRow, failure: Transient) -> None:
+    async def _later(self, row: OutboxRow, failure: Transient, *, error: str | None = None) -> None:
         waits = isinstance(failure, Waiting)
-        if not waits:
-            self._tell("row-deferred", row, f"{type(failure).__name__} {failure.code or ''}".strip())
+        error = None if waits else error or _kind(failure)
+        if error is not None:
+            self._tell("row-deferred", row, error)
         most = TRANSFER_ATTEMPTS if row.topic is Topic.TRANSFER else ATTEMPTS
         if row.attempt >= most and row.topic is not Topic.CALLBACK and not waits:
-            await self._bury(row)
+            await self._bury(row, error)
             return
         wait: timedelta = failure.retry_after or self.waits.backoff(row.attempt, jitter=self.jitter())
         with suppress(StorageFailed):  # the lease runs out and the row comes back by itself
             async with self.units() as uow:
-                await uow.outbox.defer(row.id, row.attempt, run_at=self.clock() + wait)
+                await uow.outbox.defer(row.id, row.attempt, run_at=self.clock() + wait, error=error)
                 await uow.commit()
 
-    async def _bury(self, row: OutboxRow) -> None:
+    async def _bury(self, row: OutboxRow, error: str | None) -> None:
         async with self.units() as uow:
-            await uow.outbox.bury(row.id, row.attempt)
+            await uow.outbox.bury(row.id, row.attempt, error=error)
             if row.topic is Topic.TRANSFER:
                 transfer = await uow.transfers.lock(row.hip_id, TransactionId(row.key))
                 if transfer is not None and transfer.state not in (TransferState.DONE, TransferState.DEAD):
@@ -117,3 +119,8 @@ class RunRows:
 
     def _tell(self, event: str, row: OutboxRow, error: str) -> None:
         self.report(event, topic=row.topic, row=row.id, attempt=row.attempt, error=error)
+
+
+def _kind(error: DomainError | Transient) -> str:
+    """The kind of error and its code: what may be kept and logged of it."""
+    return f"{type(error).__name__} {error.code or ''}".strip()

@@ -35,6 +35,7 @@ from hip.application.conversations import Conversations
 from hip.application.discovery import AnswerDiscovery
 from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
+from hip.application.jobs import CancelJob, RetryJob
 from hip.application.link_confirms import AnswerLinkConfirm
 from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
@@ -194,6 +195,8 @@ class UseCases(DeclarativeContainer):
         _a.clock,
     )
     replay_callback = Singleton(ReplayCallback, _a.units, _a.clock)
+    retry_job = Singleton(RetryJob, _a.units, _a.clock)
+    cancel_job = Singleton(CancelJob, _a.units, _a.clock)
     note_configuration = Singleton(NoteConfiguration, _a.units, _a.clock)
     project = Singleton(Project, _a.units, _a.projections, _a.vault, _a.clock)
     relay_outbox = Singleton(RelayOutbox, _a.units, _a.jobs, _a.clock, _a.waits)

@@ -186,6 +186,18 @@ async def _transfer(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
     return views.transfer_view(known, list(await uow.transfers.pages(hip_id, known.transaction_id)))
 
 
+async def _jobs(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
+    return [views.job_view(one) for one in await uow.outbox.list(listing)]
+
+
+async def _job(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
+    known = await uow.outbox.get(hip_id, int(key)) if key.isdecimal() and len(key) < 19 else None
+    return None if known is None else views.job_view(known)
+
+
+JOBS = Stored(
+    name="job", columns=("id", "hipId", "topic", "key", "state", "attempt", "runAt", "error"), list=_jobs, show=_job
+)
 VISITS = Stored(
     name="visit",
     columns=("hipId", "visitCode", "version", "linked", "invalid", "errors"),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from hip.application.storage import Visit
+from hip.application.storage import Job, Visit
 from hip.domain.bundles import BundleRecord, Issue
 from hip.domain.callbacks import Callback
 from hip.domain.consents import Consent
@@ -224,6 +224,19 @@ def transfer_view(transfer: Transfer, pages: list[Page] | None = None) -> Shown:
             for status in context_statuses(pages)
         ]
     return shown
+
+
+def job_view(job: Job) -> Shown:
+    return {
+        "id": job.id,
+        "hipId": job.hip_id,
+        "topic": job.topic,
+        "key": job.key,
+        "state": job.state,
+        "attempt": job.attempt,
+        "runAt": _time(job.run_at),
+        "error": job.error,
+    }
 
 
 def callback_view(callback: Callback) -> Shown:

@@ -8,7 +8,7 @@ import pytest
 from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import MINUTE, NOW, SECOND
 
-from hip.application.storage import OutboxRow, Topic, Units
+from hip.application.storage import JobState, Listing, OutboxRow, Topic, Units
 
 pytestmark = pytest.mark.anyio
 LEASE = 30 * SECOND
@@ -188,3 +188,45 @@ async def test_the_outbox_commits_with_what_causes_it(units: Units) -> None:
     async with units() as uow:
         await uow.outbox.add(HIP, Topic.LINK, "never", run_at=NOW)
     assert await lease(units) == []
+
+
+async def test_a_job_is_shown_with_its_state_its_attempts_and_its_last_error(units: Units) -> None:
+    await add(units, "waits", "fails", "ends", "is refused")
+    _, fails, ends, refused = await lease(units)
+    async with units() as uow:
+        assert await uow.outbox.defer(fails.id, fails.attempt, run_at=NOW + MINUTE, error="GatewayUnavailable 503")
+        assert await uow.outbox.done(ends.id, ends.attempt)
+        assert await uow.outbox.bury(refused.id, refused.attempt, error="InvalidValue ABDM-1006")
+        await uow.commit()
+    async with units() as uow:
+        jobs = {job.key: job for job in await uow.outbox.list(Listing(hip_id=HIP))}
+        assert await uow.outbox.get(OTHER_HIP, fails.id) is None
+        assert await uow.outbox.list(Listing(hip_id=OTHER_HIP)) == []
+        assert await uow.outbox.get(HIP, ends.id) is not None
+    assert {key: (job.state, job.attempt, job.error) for key, job in jobs.items()} == {
+        "waits": (JobState.LEASED, 1, None),
+        "fails": (JobState.READY, 1, "GatewayUnavailable 503"),
+        "is refused": (JobState.DEAD, 1, "InvalidValue ABDM-1006"),
+    }
+    assert jobs["fails"].run_at == NOW + MINUTE
+    (again,) = [row for row in await lease(units, now=NOW + MINUTE) if row.key == "fails"]
+    async with units() as uow:
+        assert await uow.outbox.defer(again.id, again.attempt, run_at=NOW + 2 * MINUTE)
+        kept = await uow.outbox.get(HIP, fails.id)
+    assert kept is not None
+    assert kept.error == "GatewayUnavailable 503"  # waiting for its turn is no new error
+
+
+async def test_a_cancelled_row_is_never_leased_and_a_running_one_cannot_be_cancelled(units: Units) -> None:
+    await add(units, "runs")
+    (runs,) = await lease(units)
+    await add(units, "waits", run_at=NOW + SECOND)
+    async with units() as uow:
+        waits = next(job for job in await uow.outbox.list(Listing()) if job.key == "waits")
+        assert not await uow.outbox.cancel(HIP, runs.id)
+        assert not await uow.outbox.cancel(OTHER_HIP, waits.id)
+        assert await uow.outbox.cancel(HIP, waits.id)
+        assert not await uow.outbox.cancel(HIP, waits.id)
+        await uow.commit()
+    assert await lease(units, now=NOW + SECOND) == []
+    assert await waiting(units) == 1

@@ -166,6 +166,7 @@ async def test_the_stored_forms_stay_readable_for_later_releases(database: Postg
             "curve": "Curve25519",
             "parameters": "Curve25519/32byte random key",
         },
+        "requester": "IN0510000001",
     }
 
 

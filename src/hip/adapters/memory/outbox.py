@@ -4,19 +4,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 
-from hip.adapters.memory.sessions import Session
+from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
-from hip.application.storage import OutboxRow, Topic
+from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic
 from hip.domain.identifiers import HipId
-
-
-class _State(Enum):
-    READY = "ready"
-    LEASED = "leased"
-    DONE = "done"
-    DEAD = "dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +21,12 @@ class _Row:
     key: str
     run_at: datetime
     attempt: int = 0
-    state: _State = _State.READY
+    state: JobState = JobState.READY
+    error: str | None = None
 
     @property
     def waiting(self) -> bool:
-        return self.state in (_State.READY, _State.LEASED)
+        return self.state in (JobState.READY, JobState.LEASED)
 
     @property
     def leased(self) -> OutboxRow:
@@ -45,6 +38,19 @@ class _Row:
             attempt=self.attempt,
             lease_until=self.run_at,
         )
+
+
+def _job(row: _Row) -> Job:
+    return Job(
+        id=row.id,
+        hip_id=row.hip_id,
+        topic=row.topic,
+        key=row.key,
+        state=row.state,
+        attempt=row.attempt,
+        run_at=row.run_at,
+        error=row.error,
+    )
 
 
 class OutboxTable:
@@ -74,7 +80,7 @@ class MemoryOutbox:
         due.sort(key=lambda row: (row.topic.priority, row.run_at, row.id))
         taken: list[OutboxRow] = []
         for row in due[:limit]:
-            leased = replace(row, state=_State.LEASED, attempt=row.attempt + 1, run_at=until)
+            leased = replace(row, state=JobState.LEASED, attempt=row.attempt + 1, run_at=until)
             self._rows.put(row.id, leased)
             taken.append(leased.leased)
         return taken
@@ -88,17 +94,17 @@ class MemoryOutbox:
         await self._session.step()
         for row_id in row_ids:
             row = self._rows.get(row_id)
-            if row is not None and row.state is _State.LEASED and row.run_at < until:
+            if row is not None and row.state is JobState.LEASED and row.run_at < until:
                 self._rows.put(row_id, replace(row, run_at=until))
 
     async def done(self, row_id: int, attempt: int) -> bool:
-        return await self._end(row_id, attempt, state=_State.DONE)
+        return await self._end(row_id, attempt, state=JobState.DONE)
 
-    async def defer(self, row_id: int, attempt: int, *, run_at: datetime) -> bool:
-        return await self._end(row_id, attempt, state=_State.READY, run_at=run_at)
+    async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
+        return await self._end(row_id, attempt, state=JobState.READY, run_at=run_at, error=error)
 
-    async def bury(self, row_id: int, attempt: int) -> bool:
-        return await self._end(row_id, attempt, state=_State.DEAD)
+    async def bury(self, row_id: int, attempt: int, *, error: str | None = None) -> bool:
+        return await self._end(row_id, attempt, state=JobState.DEAD, error=error)
 
     async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
         await self._session.step()
@@ -106,7 +112,7 @@ class MemoryOutbox:
             row
             for row in self._rows
             if (row.hip_id, row.topic, row.key) == (hip_id, topic, key)
-            and row.state is _State.READY
+            and row.state is JobState.READY
             and row.run_at > run_at
         ]
         for row in found:
@@ -118,14 +124,42 @@ class MemoryOutbox:
         await self._session.step()
         return sum(row.waiting for row in self._rows)
 
-    async def _end(self, row_id: int, attempt: int, *, state: _State, run_at: datetime | None = None) -> bool:
+    async def get(self, hip_id: HipId, row_id: int) -> Job | None:
+        await self._session.step()
+        row = self._rows.get(row_id)
+        return _job(row) if row is not None and row.hip_id == hip_id else None
+
+    async def list(self, listing: Listing) -> Sequence[Job]:
+        await self._session.step()
+        jobs = [_job(row) for row in self._rows if row.state is not JobState.DONE]
+        jobs.sort(key=lambda job: job.id, reverse=True)
+        return listed(jobs, listing, hip=lambda job: job.hip_id, at=lambda job: job.run_at)
+
+    async def cancel(self, hip_id: HipId, row_id: int) -> bool:
+        await self._session.step()
+        row = self._rows.get(row_id)
+        if row is None or row.hip_id != hip_id or row.state not in (JobState.READY, JobState.DEAD):
+            return False
+        self._rows.put(row_id, replace(row, state=JobState.CANCELLED))
+        return True
+
+    async def _end(
+        self,
+        row_id: int,
+        attempt: int,
+        *,
+        state: JobState,
+        run_at: datetime | None = None,
+        error: str | None = None,
+    ) -> bool:
         await self._session.step()
         row = self._held(row_id, attempt)
         if row is None:
             return False
-        self._rows.put(row_id, replace(row, state=state, run_at=run_at or row.run_at))
+        ended = replace(row, state=state, run_at=run_at or row.run_at, error=error or row.error)
+        self._rows.put(row_id, ended)
         return True
 
     def _held(self, row_id: int, attempt: int) -> _Row | None:
         row = self._rows.get(row_id)
-        return row if row is not None and row.state is _State.LEASED and row.attempt == attempt else None
+        return row if row is not None and row.state is JobState.LEASED and row.attempt == attempt else None

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Integer, RowMapping, Update, column, func, insert, select, true, update, values
 
-from hip.adapters.postgres.statements import Statements
+from hip.adapters.postgres.statements import Statements, listed
 from hip.adapters.postgres.tables.conversations import outbox
-from hip.application.storage import OutboxRow, Topic
+from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic
 from hip.domain.identifiers import HipId
 
 CHANNEL = "hip_outbox"
@@ -39,6 +39,19 @@ def _outbox_row(row: RowMapping) -> OutboxRow:
         key=row["key"],
         attempt=row["attempt"],
         lease_until=row["lease_until"],
+    )
+
+
+def _job(row: RowMapping) -> Job:
+    return Job(
+        id=row["id"],
+        hip_id=HipId(row["hip_id"]),
+        topic=Topic(row["topic"]),
+        key=row["key"],
+        state=JobState(row["state"]),
+        attempt=row["attempt"],
+        run_at=row["run_at"],
+        error=row["error"],
     )
 
 
@@ -89,11 +102,15 @@ class PostgresOutbox:
     async def done(self, row_id: int, attempt: int) -> bool:
         return await self._held(_leave(row_id, attempt).values(state="done", lease_until=None))
 
-    async def defer(self, row_id: int, attempt: int, *, run_at: datetime) -> bool:
-        return await self._held(_leave(row_id, attempt).values(state="ready", lease_until=None, run_at=run_at))
+    async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
+        kept = func.coalesce(error, outbox.c.error)
+        return await self._held(
+            _leave(row_id, attempt).values(state="ready", lease_until=None, run_at=run_at, error=kept)
+        )
 
-    async def bury(self, row_id: int, attempt: int) -> bool:
-        return await self._held(_leave(row_id, attempt).values(state="dead", lease_until=None))
+    async def bury(self, row_id: int, attempt: int, *, error: str | None = None) -> bool:
+        kept = func.coalesce(error, outbox.c.error)
+        return await self._held(_leave(row_id, attempt).values(state="dead", lease_until=None, error=kept))
 
     async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
         hurried = (
@@ -109,6 +126,22 @@ class PostgresOutbox:
     async def waiting(self) -> int:
         counted = select(func.count()).select_from(outbox).where(outbox.c.state.in_(_UNDECIDED))
         return int((await self._statements.run(counted)).scalar_one())
+
+    async def get(self, hip_id: HipId, row_id: int) -> Job | None:
+        row = await self._statements.first(select(outbox).where(outbox.c.hip_id == hip_id, outbox.c.id == row_id))
+        return None if row is None else _job(row)
+
+    async def list(self, listing: Listing) -> Sequence[Job]:
+        left = select(outbox).where(outbox.c.state != "done")
+        rows = await self._statements.all(listed(left, outbox, listing, at="run_at", sequence="id"))
+        return [_job(row) for row in rows]
+
+    async def cancel(self, hip_id: HipId, row_id: int) -> bool:
+        return await self._held(
+            update(outbox)
+            .where(outbox.c.hip_id == hip_id, outbox.c.id == row_id, outbox.c.state.in_(("ready", "dead")))
+            .values(state="cancelled")
+        )
 
     async def _held(self, statement: Update) -> bool:
         return await self._statements.count(statement) == 1

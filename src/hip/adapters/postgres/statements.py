@@ -99,10 +99,12 @@ def lock_number(*parts: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def listed(statement: Select[Any], table: Table, listing: Listing, *, at: str) -> Select[Any]:
+def listed(
+    statement: Select[Any], table: Table, listing: Listing, *, at: str, sequence: str = "sequence"
+) -> Select[Any]:
     """Newest first by the column ``at``, the later inserted of two equals first. ``since`` belongs to the span."""
     if listing.hip_id is not None:
         statement = statement.where(table.c.hip_id == listing.hip_id)
     if listing.since is not None:
         statement = statement.where(table.c[at] >= listing.since)
-    return statement.order_by(table.c[at].desc(), table.c.sequence.desc()).limit(listing.limit)
+    return statement.order_by(table.c[at].desc(), table.c[sequence].desc()).limit(listing.limit)

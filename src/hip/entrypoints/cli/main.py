@@ -14,6 +14,7 @@ from hip.entrypoints.cli import (
     demonstration,
     fidelius,
     ig,
+    jobs,
     keys,
     services,
     transfers,
@@ -42,6 +43,7 @@ app.add_typer(commands(BUNDLES, help_text="Bundles that are stored."), name="bun
 app.add_typer(commands(LINKS, help_text="Where each visit's link stands."), name="links")
 app.add_typer(commands(EXCHANGES, help_text="Conversations with the gateway."), name="exchanges")
 app.add_typer(callbacks.app, name="callbacks")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(commands(CONSENTS, help_text="Consents and their tombstones."), name="consents")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(decisions.app, name="decisions")

@@ -101,10 +101,13 @@ outbox = Table(
     whole("attempt"),
     moment("lease_until", null=True),
     text("state"),
+    text("error", null=True),
     PrimaryKeyConstraint("hip_id", "id", name="pk_outbox"),
     UniqueConstraint("id", name="uq_outbox_id"),
-    CheckConstraint("state IN ('ready', 'leased', 'done', 'dead')", name="ck_outbox_state"),
+    CheckConstraint("state IN ('ready', 'leased', 'done', 'dead', 'cancelled')", name="ck_outbox_state"),
 )
+# The operator's list; rows that are done are by far the most.
+Index("ix_outbox_left", outbox.c.hip_id, outbox.c.run_at, postgresql_where=outbox.c.state != "done")
 Index(
     "ix_outbox_due",
     outbox.c.priority,

@@ -1,0 +1,72 @@
+"""Flow: an operator runs a job again, or takes one out."""
+
+from dataclasses import dataclass
+
+from hip.application.ports import Clock
+from hip.application.storage import Job, JobState, Topic, Units
+from hip.domain.audit import AuditEntry
+from hip.domain.errors import DomainError, NotFound
+from hip.domain.identifiers import HipId
+
+KEPT = frozenset({Topic.CALLBACK, Topic.TRANSFER})
+"""What was accepted from the gateway has to come to its own end: it can be run again, but not be taken out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryJob:
+    units: Units
+    clock: Clock
+
+    async def __call__(self, hip_id: HipId, job_id: int, *, actor: str) -> Job:
+        """Run a dead job again under a new row, or one that waits at once; its flow is safe to repeat.
+
+        A new row, for claims of the old one may still lie in a queue. Raises NotFound, and DomainError for one that is
+        running, done or cancelled, or whose transfer has a retry of its own.
+        """
+        async with self.units() as uow:
+            job = await uow.outbox.get(hip_id, job_id)
+            if job is None:
+                raise NotFound("job", str(job_id))
+            if job.state not in (JobState.DEAD, JobState.READY):
+                raise DomainError(f"the job is {job.state}: only one that is dead or waits can be run again")
+            if job.topic is Topic.TRANSFER and job.state is JobState.DEAD:
+                raise DomainError(f"use `hip transfers retry {job.key}`: it asks the release gate again")
+            now = self.clock()
+            if job.state is JobState.READY:
+                await uow.outbox.hurry(hip_id, job.topic, job.key, run_at=now)
+            elif await uow.outbox.cancel(hip_id, job_id):
+                await uow.outbox.add(hip_id, job.topic, job.key, run_at=now)
+            await uow.audit.append(_entry(job, "job-retried", actor, self.clock))
+            await uow.commit()
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJob:
+    units: Units
+    clock: Clock
+
+    async def __call__(self, hip_id: HipId, job_id: int, *, actor: str) -> Job:
+        """Raises NotFound, and DomainError for one that is running or done, or that must come to its own end."""
+        async with self.units() as uow:
+            job = await uow.outbox.get(hip_id, job_id)
+            if job is None:
+                raise NotFound("job", str(job_id))
+            if job.topic in KEPT:
+                raise DomainError(f"a {job.topic} was accepted from the gateway and cannot be cancelled")
+            if not await uow.outbox.cancel(hip_id, job_id):
+                raise DomainError("the job is being run, is done or was cancelled already")
+            await uow.audit.append(_entry(job, "job-cancelled", actor, self.clock))
+            await uow.commit()
+        return job
+
+
+def _entry(job: Job, action: str, actor: str, clock: Clock) -> AuditEntry:
+    return AuditEntry(
+        hip_id=job.hip_id,
+        at=clock(),
+        actor=actor,
+        action=action,
+        subject=str(job.id),
+        detail=(("topic", job.topic), ("state", job.state), ("attempt", str(job.attempt))),
+    )

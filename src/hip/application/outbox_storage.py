@@ -1,0 +1,107 @@
+"""What a transaction can reach of the outbox: the work that is to be done, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from hip.application.listings import Listing
+from hip.domain.identifiers import HipId
+
+
+class Topic(StrEnum):
+    """What an outbox row asks a worker to do; the key names the thing it is done to."""
+
+    CALLBACK = "callback"
+    TRANSFER = "transfer"
+    LINK = "link"
+    SMS = "sms"
+    NOTIFY = "notify"
+    BUNDLE = "bundle"
+    PROJECTION = "projection"
+
+    @property
+    def priority(self) -> int:
+        """Smaller goes first: callbacks and transfers before links, links before bundles."""
+        return list(Topic).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A leased piece of work. ``attempt`` counts leases, from 1; a row whose lease ran out comes back with the next."""
+
+    id: int
+    hip_id: HipId
+    topic: Topic
+    key: str
+    attempt: int
+    lease_until: datetime
+
+
+class JobState(StrEnum):
+    """``dead`` rows failed too often or were refused; ``cancelled`` ones an operator took out."""
+
+    READY = "ready"
+    LEASED = "leased"
+    DONE = "done"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """An outbox row as it is shown: ``run_at`` (UTC) is when it may next be leased, or when its lease runs out."""
+
+    id: int
+    hip_id: HipId
+    topic: Topic
+    key: str
+    state: JobState
+    attempt: int
+    run_at: datetime
+    error: str | None = None
+
+
+class Outbox(Protocol):
+    """Work that commits with the change that causes it. State: ready → leased → done | dead."""
+
+    async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
+        """A new ready row; it may be leased from ``run_at`` (UTC) on."""
+
+    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
+        """Take due rows of every HIP (ready, or leased with a lease that ran out), by priority, then oldest first.
+
+        Two relays never get the same row (SKIP LOCKED).
+        """
+
+    async def current(self, row_id: int, attempt: int) -> OutboxRow | None:
+        """The row, if this attempt still holds its lease; None once it is done, dead or leased again."""
+
+    async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
+        """A heartbeat: the leases of these rows, as far as still held, last until then."""
+
+    async def done(self, row_id: int, attempt: int) -> bool:
+        """False when this attempt no longer holds the lease; nothing changes then."""
+
+    async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
+        """Give the row back, to be leased again from ``run_at`` on. False as for ``done``.
+
+        ``error`` is the kind of failure and its code, never a value; None keeps the last one.
+        """
+
+    async def bury(self, row_id: int, attempt: int, *, error: str | None = None) -> bool:
+        """The dead letter. False, and ``error``, as for ``defer``."""
+
+    async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
+        """Ready rows of this key that would run later may be leased from ``run_at`` on; how many. Leased ones stay."""
+
+    async def waiting(self) -> int:
+        """Rows of every HIP that are ready or leased."""
+
+    async def get(self, hip_id: HipId, row_id: int) -> Job | None: ...
+    async def list(self, listing: Listing) -> Sequence[Job]:
+        """Rows that are not done, newest first; ``since`` is compared with ``run_at``."""
+
+    async def cancel(self, hip_id: HipId, row_id: int) -> bool:
+        """A ready or dead row will not be run. False when it is leased, done or cancelled already, or unknown."""

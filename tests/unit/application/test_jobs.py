@@ -1,0 +1,100 @@
+"""An operator's retry and cancel of one job."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.builders.links import HIP, OTHER_HIP
+from tests.builders.moments import NOW
+
+from hip.adapters.memory.units import MemoryDatabase
+from hip.application.jobs import CancelJob, RetryJob
+from hip.application.storage import Job, JobState, Listing, Topic
+from hip.domain.errors import DomainError, NotFound
+
+LATER = NOW + timedelta(hours=1)
+
+
+async def queued(database: MemoryDatabase, topic: Topic, *, dead: bool) -> int:
+    async with database.unit() as uow:
+        await uow.outbox.add(HIP, topic, "88120", run_at=NOW if dead else LATER)
+        if dead:
+            [row] = await uow.outbox.lease(now=NOW, until=LATER, limit=1)
+            await uow.outbox.bury(row.id, row.attempt, error="StorageFailed")
+        [job] = await uow.outbox.list(Listing())
+        await uow.commit()
+    return job.id
+
+
+async def jobs(database: MemoryDatabase) -> list[Job]:
+    async with database.unit() as uow:
+        return sorted(await uow.outbox.list(Listing()), key=lambda job: job.id)
+
+
+async def audited(database: MemoryDatabase) -> list[tuple[str, str, str]]:
+    async with database.unit() as uow:
+        return [(entry.action, entry.subject, entry.actor) for entry in await uow.audit.list(Listing())]
+
+
+def test_a_dead_job_runs_again_under_a_new_row_so_that_no_old_claim_fits():
+    async def story() -> None:
+        database = MemoryDatabase()
+        dead = await queued(database, Topic.LINK, dead=True)
+        await RetryJob(database.unit, lambda: NOW)(HIP, dead, actor="command line")
+        old, new = await jobs(database)
+        assert (old.id, old.state, old.error) == (dead, JobState.CANCELLED, "StorageFailed")
+        assert (new.key, new.topic, new.state, new.attempt) == ("88120", Topic.LINK, JobState.READY, 0)
+        assert await audited(database) == [("job-retried", str(dead), "command line")]
+        with pytest.raises(DomainError, match="cancelled"):
+            await RetryJob(database.unit, lambda: NOW)(HIP, dead, actor="command line")
+
+    asyncio.run(story())
+
+
+def test_a_job_that_waits_is_hurried():
+    async def story() -> None:
+        database = MemoryDatabase()
+        waits = await queued(database, Topic.BUNDLE, dead=False)
+        await RetryJob(database.unit, lambda: NOW)(HIP, waits, actor="command line")
+        [job] = await jobs(database)
+        assert (job.id, job.run_at) == (waits, NOW)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("topic", [Topic.CALLBACK, Topic.TRANSFER])
+def test_what_was_accepted_from_the_gateway_cannot_be_cancelled(topic):
+    async def story() -> None:
+        database = MemoryDatabase()
+        waits = await queued(database, topic, dead=False)
+        with pytest.raises(DomainError, match="accepted from the gateway"):
+            await CancelJob(database.unit, lambda: NOW)(HIP, waits, actor="command line")
+        assert [job.state for job in await jobs(database)] == [JobState.READY]
+        assert await audited(database) == []
+
+    asyncio.run(story())
+
+
+def test_a_dead_transfer_is_retried_as_a_transfer():
+    async def story() -> None:
+        database = MemoryDatabase()
+        dead = await queued(database, Topic.TRANSFER, dead=True)
+        with pytest.raises(DomainError, match="hip transfers retry 88120"):
+            await RetryJob(database.unit, lambda: NOW)(HIP, dead, actor="command line")
+
+    asyncio.run(story())
+
+
+def test_a_job_that_waits_is_cancelled_once_and_for_its_own_hip_only():
+    async def story() -> None:
+        database = MemoryDatabase()
+        waits = await queued(database, Topic.SMS, dead=False)
+        cancel = CancelJob(database.unit, lambda: NOW)
+        with pytest.raises(NotFound):
+            await cancel(OTHER_HIP, waits, actor="command line")
+        await cancel(HIP, waits, actor="command line")
+        assert await audited(database) == [("job-cancelled", str(waits), "command line")]
+        with pytest.raises(DomainError, match="cancelled already"):
+            await cancel(HIP, waits, actor="command line")
+
+    asyncio.run(story())
