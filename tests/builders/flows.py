@@ -49,6 +49,7 @@ from hip.application.sms import SendSmsLink
 from hip.application.storage import OutboxRow, Topic
 from hip.application.sweeps import SweepConsents, SweepDeadlines
 from hip.application.transfers import PushTransfer
+from hip.application.waiting_entries import FetchEntry, LeaveEntries, SweepEntries
 from hip.application.waits import Waits
 from hip.application.work import Handler, RunRows
 from hip.domain.bundles import Issue, Severity, ValidationReport
@@ -163,7 +164,7 @@ def _exactly(one: str, other: str) -> float:
 class House:
     """The service, its clock, and the far side."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, link_above: int = 10**9) -> None:
         numbers = count(1)
         self.clock = SetClock()
         self.ids: Callable[[], str] = lambda: f"00000000-0000-4000-8000-{next(numbers):012d}"
@@ -228,7 +229,17 @@ class House:
             4,
             lambda content: hashlib.md5(content, usedforsecurity=False).hexdigest(),
             lambda: 0.5,
+            LeaveEntries(
+                units=self.units,
+                clock=self.clock,
+                ids=self.ids,
+                entropy=lambda size: blake2b(next(numbers).to_bytes(8, "big"), digest_size=size).digest(),
+                above=link_above,
+                url="https://hip.example.org",
+            ),
         )
+        self.fetch_entry = FetchEntry(self.units, self.gate, self.clock, self.waits.entry_kept)
+        self.sweep_entries = SweepEntries(self.units, self.clock, self.waits.entry_kept)
         self.handlers: dict[Topic, Handler] = {
             Topic.BUNDLE: self.build_bundle,
             Topic.LINK: self.link_visit,

@@ -10,6 +10,7 @@ from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, RequestId, TransactionId, VisitCode
 from hip.domain.key_material import KeyMaterial
 from hip.domain.transfers import HealthInformationRequest, Page, Transfer, TransferState
+from hip.domain.waiting_entries import WaitingEntry
 
 PUSH_URL = "https://canary-hiu.example/data/push?for=meera"
 
@@ -53,3 +54,18 @@ def a_page(number: int = 1, **changes: Any) -> Page:
         "hi_type": HiType.PRESCRIPTION,
     }
     return Page(**(values | changes))
+
+
+def a_waiting_entry(**changes: Any) -> WaitingEntry:
+    """The entry of that page, left to be fetched."""
+    values: dict[str, Any] = {
+        "hip_id": HIP,
+        "information_id": "entry-1",
+        "transaction_id": TransactionId("transfer-1"),
+        "consent_id": ConsentId("consent-1"),
+        "number": 1,
+        "content": "c2VhbGVk",
+        "token": "ab" * 32,
+        "created_at": NOW,
+    }
+    return WaitingEntry(**(values | changes))

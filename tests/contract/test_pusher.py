@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -125,3 +125,13 @@ async def test_many_pages_may_be_under_way_at_once(road: Road) -> None:
     statuses = await asyncio.gather(*(road.pusher.push(PAGE, url=road.url, hiu_id=None) for _ in range(20)))
     assert set(statuses) == {202}
     assert len(road.requester.bodies) == 20
+
+
+async def test_an_entry_that_is_left_to_be_fetched_goes_as_its_link_alone(road: Road) -> None:
+    link = "https://hip.example.org/health-information/entry-1?token=abcd"
+    await road.pusher.push(replace(PAGE, links=(link,)), url=road.url, hiu_id=None)
+    [body] = road.requester.bodies
+    [entry] = body["entries"]
+    assert entry["link"] == link
+    assert "content" not in entry
+    assert {"media", "checksum", "careContextReference"} <= set(entry)

@@ -9,12 +9,14 @@ async def end_consent(uow: UnitOfWork, before: Consent, after: Consent) -> None:
     """Save the tombstone ``after``; record the decision, cut every stored copy of the artefact, hurry its transfers.
 
     ``before`` is the row as it was locked in this unit. The artefact goes from the active store, from the raw
-    callbacks that carried it and from their projections (RET-01); transfers of the consent that wait for anything are
-    due now, so that the gate stops them and the gateway is told (REL-21).
+    callbacks that carried it and from their projections (RET-01), and with it the entries that wait to be fetched.
+    Transfers of the consent that wait for anything are due now, so that the gate stops them and the gateway is told
+    (REL-21).
     """
     now, hip_id = after.updated_at, after.hip_id
     await uow.consents.save(after)
     await uow.decisions.append(ended(before, after))
+    await uow.waiting_entries.remove_of_consent(hip_id, after.consent_id)
     await cut_copies(uow, after)
     for transfer in await uow.transfers.open_of_consent(hip_id, after.consent_id):
         await uow.outbox.hurry(hip_id, Topic.TRANSFER, transfer.transaction_id, run_at=now)

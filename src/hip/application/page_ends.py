@@ -7,6 +7,8 @@ from hip.application.storage import UnitOfWork, Units
 from hip.domain.audit import AuditEntry
 from hip.domain.transfers import Page, PageState
 
+_UNAUTHORISED = 401
+
 
 async def end_pages(units: Units, clock: Clock, pages: Sequence[Page], reason: str | None) -> None:
     """One push, one transaction: its pages were all taken, or none was, for ``reason``."""
@@ -39,3 +41,12 @@ async def save_page(uow: UnitOfWork, page: Page) -> None:
             ),
         )
     )
+
+
+def refused_with(status: int | str | None) -> str:
+    """What the account says of a refusal.
+
+    The operator decides on 401: a host that wants a token has to be named to get one (contract §2.11).
+    """
+    wants = ": it wants a token, which it is not given" if status == _UNAUTHORISED else ""
+    return f"the requester refused it with HTTP {status}{wants}"

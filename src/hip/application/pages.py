@@ -5,19 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import groupby
 
-from hip.application.page_ends import end_pages, save_page
+from hip.application.page_ends import end_pages, refused_with, save_page
 from hip.application.ports import Alarm, Bundles, Clock, PushedPage, Pusher, Sealer
 from hip.application.release import Opened, ReleaseGate
 from hip.application.storage import UnitOfWork, Units
+from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
 from hip.application.work import Handler
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.decisions import Decision
 from hip.domain.errors import DomainError, IllegalTransition, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
+from hip.domain.paging import by_push
 from hip.domain.release_facts import Authority
 from hip.domain.transfers import Page, PageState, Transfer
+from hip.domain.waiting_entries import WaitingEntry
 
 _PAGES_AT_ONCE = 64
 """How many page rows are read at a time: memory stays flat for any number of care contexts."""
@@ -27,9 +29,6 @@ _REREADS = 3
 
 NOT_YET_KNOWN = frozenset({"400", "404"})
 """The requester may not know the transaction yet (contract §2.10)."""
-
-
-_UNAUTHORISED = 401
 
 
 class Stopped(Exception):
@@ -73,6 +72,7 @@ class PageRun:
     parallel: int
     checksum: Callable[[bytes], str]
     jitter: Callable[[], float]
+    leave: LeaveEntries
     authority: Authority | None = field(default=None, repr=False)
 
     async def __call__(self) -> None:
@@ -85,7 +85,7 @@ class PageRun:
                 servable = {record.key: record for record in await uow.bundles.servable_of(hip_id, visits)}
             if not pages:
                 return
-            await self._push_all(_groups(pages, cut=len(pages) == _PAGES_AT_ONCE), servable)
+            await self._push_all(by_push(pages, cut=len(pages) == _PAGES_AT_ONCE), servable)
 
     async def _push_all(self, groups: Sequence[Sequence[Page]], servable: Mapping[BundleKey, BundleRecord]) -> None:
         """At most ``parallel`` pushes in flight; the pages of a group share one."""
@@ -195,29 +195,35 @@ class PageRun:
 
     async def _send(self, leaving: Sequence[Leaving]) -> None:
         transfer, pages = self.transfer, [one.page for one in leaving]
+        left: Sequence[WaitingEntry | None] = ()
         try:
             sealed = self.sealer.seal(
                 [one.content for one in leaving],
                 peer=transfer.request.key_material,
                 expires_at=self.clock() + self.waits.key_validity,
             )
+            left = await self.leave(transfer, pages, [len(one.content) for one in leaving], sealed.contents)
             await self.pusher.push(
                 PushedPage(
                     transaction_id=transfer.transaction_id,
-                    number=_push_of(pages[0]),
-                    page_count=transfer.page_count or _push_of(pages[0]),
+                    number=pages[0].carried_by,
+                    page_count=transfer.page_count or pages[0].carried_by,
                     references=tuple(page.care_context_reference for page in pages),
                     checksums=tuple(self.checksum(one.content) for one in leaving),
                     sealed=sealed,
+                    links=tuple(None if entry is None else self.leave.link(entry) for entry in left),
                 ),
                 url=transfer.request.data_push_url,
                 hiu_id=None,
             )
         except PushRefused as refusal:
-            await self._end(pages, _refused(refusal.status))
+            await self.leave.withdraw(left)
+            await self._end(pages, refused_with(refusal.status))
         except (UnsafeUrl, KeyMaterialRefused) as refusal:
+            await self.leave.withdraw(left)
             await self._end(pages, str(refusal))
         except Transient as failure:
+            await self.leave.withdraw(left)
             await self._push_failed(pages, failure)
         else:
             await self._end(pages, None)
@@ -226,7 +232,7 @@ class PageRun:
         attempts = max(page.attempts for page in pages)
         if failure.code in NOT_YET_KNOWN:
             if attempts > len(self.waits.push_retries):
-                await self._end(pages, f"the requester refused it with HTTP {failure.code}")
+                await self._end(pages, refused_with(failure.code))
                 return
             wait = self.waits.push_retry(attempts)
         else:
@@ -235,22 +241,6 @@ class PageRun:
 
     async def _end(self, pages: Sequence[Page], reason: str | None) -> None:
         await end_pages(self.units, self.clock, pages, reason)
-
-
-def _groups(pages: Sequence[Page], *, cut: bool) -> Sequence[Sequence[Page]]:
-    """The pages of each push. ``cut``: there may be more of the last one, so it is left for the next look."""
-    groups = [list(group) for _, group in groupby(pages, key=_push_of)]
-    return groups[:-1] if cut and len(groups) > 1 else groups
-
-
-def _push_of(page: Page) -> int:
-    return page.number if page.push is None else page.push
-
-
-def _refused(status: int) -> str:
-    """The operator decides on 401: a host that wants a token has to be named to get one (contract §2.11)."""
-    wants = ": it wants a token, which it is not given" if status == _UNAUTHORISED else ""
-    return f"the requester refused it with HTTP {status}{wants}"
 
 
 def _key(page: Page) -> BundleKey:

@@ -52,7 +52,10 @@ class Gateway(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushedPage:
-    """One page as it goes to the requester (contract §2.11). Checksums are of the plaintexts, in entry order."""
+    """One page as it goes to the requester (contract §2.11). Checksums are of the plaintexts, in entry order.
+
+    Where ``links`` has a URL, it goes in the place of that entry's content; no links at all mean that all are pushed.
+    """
 
     transaction_id: TransactionId
     number: int
@@ -60,6 +63,7 @@ class PushedPage:
     references: tuple[str, ...]
     checksums: tuple[str, ...]
     sealed: SealedPage = field(repr=False)
+    links: tuple[str | None, ...] = field(default=(), repr=False)
 
 
 class Entropy(Protocol):

@@ -12,6 +12,7 @@ from hip.domain.consents import Consent
 from hip.domain.decisions import Decision
 from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, TransactionId
 from hip.domain.transfers import Page, Transfer, TransferOutcome, TransferState
+from hip.domain.waiting_entries import LapsedEntry, WaitingEntry
 
 
 class Consents(Protocol):
@@ -68,6 +69,25 @@ class Transfers(Protocol):
 
     async def pages(self, hip_id: HipId, transaction_id: TransactionId) -> Sequence[Page]:
         """All pages, by number."""
+
+
+class WaitingEntries(Protocol):
+    """Table ``health_information``: sealed entries that wait to be fetched, sealed once more at rest."""
+
+    async def add(self, entry: WaitingEntry) -> None:
+        """Raises Conflict when the id is taken, by whatever HIP."""
+
+    async def find(self, information_id: str) -> WaitingEntry | None:
+        """Of whatever HIP: the id, which is random, is all that a requester brings."""
+
+    async def remove(self, hip_id: HipId, information_id: str) -> bool:
+        """False when it is not there; of two that remove it at once, one is told True."""
+
+    async def remove_of_consent(self, hip_id: HipId, consent_id: ConsentId) -> int:
+        """How many there were."""
+
+    async def remove_older(self, *, than: datetime, limit: int) -> Sequence[LapsedEntry]:
+        """Remove those of every HIP that were made then or before, oldest first; which ones."""
 
 
 class Decisions(Protocol):

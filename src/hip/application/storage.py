@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from hip.application.listings import Listing
 from hip.application.outbox_storage import Job, JobState, Outbox, OutboxRow, Topic
 from hip.application.patient_storage import LinkAttempts
-from hip.application.release_storage import Consents, Decisions, Transfers
+from hip.application.release_storage import Consents, Decisions, Transfers, WaitingEntries
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.callbacks import Callback, CallbackId
@@ -63,6 +63,7 @@ __all__ = [
     "Units",
     "Visit",
     "Visits",
+    "WaitingEntries",
 ]
 
 
@@ -303,6 +304,8 @@ class UnitOfWork(Protocol):
     def consents(self) -> Consents: ...
     @property
     def transfers(self) -> Transfers: ...
+    @property
+    def waiting_entries(self) -> WaitingEntries: ...
     @property
     def decisions(self) -> Decisions: ...
     @property

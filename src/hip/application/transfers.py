@@ -16,6 +16,7 @@ from hip.application.pages import PageRun, Stopped
 from hip.application.ports import Alarm, Bundles, Clock, Pusher, Sealer
 from hip.application.release import ReleaseGate
 from hip.application.storage import Topic, UnitOfWork, Units
+from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
 from hip.application.work import Handler
 from hip.domain.audit import AuditEntry
@@ -44,6 +45,7 @@ class PushTransfer:
     parallel: int
     checksum: Callable[[bytes], str]
     jitter: Callable[[], float]
+    leave: LeaveEntries
 
     async def __call__(self, hip_id: HipId, key: str) -> None:
         """Run the transfer ``key`` (its transaction id) as far as it goes.
@@ -198,6 +200,7 @@ class PushTransfer:
             parallel=self.parallel,
             checksum=self.checksum,
             jitter=self.jitter,
+            leave=self.leave,
         )
         try:
             await run()

@@ -47,6 +47,9 @@ class Waits:
     transfer_deadline: timedelta = timedelta(minutes=20)
     """PUSH-07."""
 
+    entry_kept: timedelta = timedelta(minutes=10)
+    """How long an entry that is left to be fetched can be fetched (contract §2.11)."""
+
     key_validity: timedelta = timedelta(hours=24)
     """Expiry we state for our own public key (contract §3.4)."""
 
@@ -55,8 +58,8 @@ class Waits:
 
     @classmethod
     def scaled(cls, scale: float) -> Self:
-        """All waits times ``scale``; key validity and quota stay, for they are no waits."""
-        kept = {"key_validity", "token_quota", "transfer_deadline", "on_notify"}
+        """All waits times ``scale``; what others were told of in so many minutes stays, for it is no wait of ours."""
+        kept = {"entry_kept", "key_validity", "token_quota", "transfer_deadline", "on_notify"}
         changes: dict[str, object] = {}
         whole = cls()
         for field in fields(cls):

@@ -1,6 +1,10 @@
 """Which push carries which record: bounded in count and in size, and the same however often it is resumed (PUSH-09)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+
+from hip.domain.transfers import Page
 
 LARGEST_PUSH = 8 * 1024 * 1024
 """Bytes of bundles in one push: beyond 5 to 10 MB requesters are likely to refuse its body (contract §2.11)."""
@@ -29,3 +33,9 @@ class Paging:
         self._bytes += size
         self.records += 1
         return self.records, self.pushes
+
+
+def by_push(pages: Sequence[Page], *, cut: bool) -> Sequence[Sequence[Page]]:
+    """The pages of each push; ``pages`` stand by number. ``cut``: the last may have more, so it waits for its rest."""
+    groups = [list(group) for _, group in groupby(pages, key=lambda page: page.carried_by)]
+    return groups[:-1] if cut and len(groups) > 1 else groups

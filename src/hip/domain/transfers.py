@@ -82,6 +82,11 @@ class Page:
     finished_at: datetime | None = None
     push: int | None = None
 
+    @property
+    def carried_by(self) -> int:
+        """The number of its push; for one that is never pushed, its own."""
+        return self.number if self.push is None else self.push
+
     def attempted(self) -> Self:
         """A push is about to start."""
         if self.state is not PageState.PENDING:

@@ -53,6 +53,7 @@ from hip.application.storage import Topic
 from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines
 from hip.application.tenants import FindFacility
 from hip.application.transfers import PushTransfer
+from hip.application.waiting_entries import FetchEntry, SweepEntries
 from hip.application.work import RunRows
 from hip.entrypoints import wiring
 from hip.entrypoints.logs import report_alarm, report_row
@@ -156,6 +157,7 @@ class UseCases(DeclarativeContainer):
     receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock, _a.waits, _a.alarm)
     receive_request = Singleton(ReceiveHealthInformationRequest, _a.units, _a.clock, _a.waits)
     change_account = Singleton(ChangeAccount, _a.units, _a.tokens, _a.clock)
+    leave_entries = Singleton(wiring.leave_entries, _a.settings, _a.units, _a.clock, _a.ids, _a.entropy)
     notify_transfer = Singleton(NotifyTransfer, _a.units, conversations, _a.clock)
     push_transfer = Singleton(
         PushTransfer,
@@ -173,7 +175,10 @@ class UseCases(DeclarativeContainer):
         parallel,
         checksum,
         _a.jitter,
+        leave_entries,
     )
+    fetch_entry = Singleton(FetchEntry, _a.units, gate, _a.clock, _a.waits.provided.entry_kept)
+    sweep_entries = Singleton(SweepEntries, _a.units, _a.clock, _a.waits.provided.entry_kept)
     explain_release = Singleton(ExplainRelease, _a.units, _a.clock)
     retry_transfer = Singleton(RetryTransfer, _a.units, _a.clock, _a.waits, gate)
     receive_callback = Singleton(ReceiveCallback, _a.units, _a.vault, _a.clock, _a.ids)
@@ -203,7 +208,7 @@ class UseCases(DeclarativeContainer):
     sweep_exchanges = Singleton(SweepExchanges, _a.units, _a.clock)
     sweep_consents = Singleton(SweepConsents, _a.units, _a.clock)
     sweep_deadlines = Singleton(SweepDeadlines, _a.units, _a.clock, _a.alarm)
-    sweep = Singleton(SweepAll, List(sweep_exchanges, sweep_consents, sweep_deadlines))
+    sweep = Singleton(SweepAll, List(sweep_exchanges, sweep_consents, sweep_deadlines, sweep_entries))
     run_rows = Singleton(
         RunRows,
         _a.units,

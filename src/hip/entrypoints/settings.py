@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     push_first_page: Literal[0, 1] = 1
     push_parallel: int = Field(default=4, ge=1, le=16)
     push_checksum: Literal["hex", "base64"] = "hex"
-    push_link_above: Literal["off"] = "off"
+    push_link_above: Literal["off"] | Annotated[int, Field(ge=1)] = "off"
     push_token_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     push_timeout: float = Field(default=30.0, gt=0, le=300)
 
@@ -203,6 +203,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _links_lead_here(self) -> Self:
+        """A requester that is sent a link must be able to follow it, and nobody else to read along."""
+        if self.push_link_above != "off" and not self.public_url:
+            raise ValueError("HIP_PUBLIC_URL: required with HIP_PUSH_LINK_ABOVE")
+        return self
+
+    @model_validator(mode="after")
     def _production_is_strict(self) -> Self:
         """OPS-04: production does not start on anything that is only meant for the sandbox."""
         if self.env != "production":
@@ -214,6 +221,8 @@ class Settings(BaseSettings):
             "HIP_API_KEYS: required in production": self.api_keys is None,
             "HIP_GATEWAY_URL: expected the production gateway over https": not self.gateway_url.startswith("https://")
             or self.gateway_url == _SANDBOX_GATEWAY,
+            "HIP_PUBLIC_URL: expected https in production with HIP_PUSH_LINK_ABOVE": self.push_link_above != "off"
+            and not self.public_url.startswith("https://"),
             "HIP_OTP_URL: expected https in production": self.otp_url.startswith("http:"),
             "HIP_VAULT_URL: expected https in production": self.vault_url.startswith("http:"),
             "HIP_CM_ID: expected abdm in production": self.consent_manager != "abdm",

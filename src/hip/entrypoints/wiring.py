@@ -28,7 +28,9 @@ from hip.adapters.rq_jobs import RqJobQueue
 from hip.adapters.session_cache import RedisSessionCache
 from hip.adapters.token_cache import RedisTokenCache
 from hip.application.link_inits import LinkingRules
-from hip.application.ports import Clock, Facilities, Ids, KeyVault, SessionCache, VisitRecords
+from hip.application.ports import Clock, Entropy, Facilities, Ids, KeyVault, SessionCache, VisitRecords
+from hip.application.storage import Units
+from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
 from hip.domain.link_attempts import AuthenticationType
 from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
@@ -108,6 +110,12 @@ def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None, gatew
         transport=transport,
         bearer=gateway,
     )
+
+
+def leave_entries(settings: Settings, units: Units, clock: Clock, ids: Ids, entropy: Entropy) -> LeaveEntries:
+    """What is above HIP_PUSH_LINK_ABOVE is fetched from HIP_PUBLIC_URL."""
+    above = None if settings.push_link_above == "off" else settings.push_link_above
+    return LeaveEntries(units=units, clock=clock, ids=ids, entropy=entropy, above=above, url=settings.public_url)
 
 
 def linking_rules(settings: Settings) -> LinkingRules:

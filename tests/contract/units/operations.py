@@ -17,7 +17,7 @@ from tests.builders.links import (
 )
 from tests.builders.moments import NOW, SECOND
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored_visit, a_trigger
-from tests.builders.transfers import a_page, a_transfer
+from tests.builders.transfers import a_page, a_transfer, a_waiting_entry
 from tests.builders.visits import MEERA
 
 from hip.application.storage import Listing, Topic, UnitOfWork
@@ -144,6 +144,11 @@ OPERATIONS: dict[str, Operation] = {
     "transfers.save_page": lambda uow: uow.transfers.save_page(a_page()),
     "transfers.pending_pages": lambda uow: uow.transfers.pending_pages(HIP, _TRANSACTION, limit=1),
     "transfers.pages": lambda uow: uow.transfers.pages(HIP, _TRANSACTION),
+    "waiting_entries.add": lambda uow: uow.waiting_entries.add(a_waiting_entry()),
+    "waiting_entries.find": lambda uow: uow.waiting_entries.find("entry-1"),
+    "waiting_entries.remove": lambda uow: uow.waiting_entries.remove(HIP, "entry-1"),
+    "waiting_entries.remove_of_consent": lambda uow: uow.waiting_entries.remove_of_consent(HIP, _CONSENT),
+    "waiting_entries.remove_older": lambda uow: uow.waiting_entries.remove_older(than=NOW, limit=1),
     "decisions.append": lambda uow: uow.decisions.append(a_decision()),
     "decisions.list": lambda uow: uow.decisions.list(_ALL),
     "decisions.tally": lambda uow: uow.decisions.tally(HIP, _CONSENT),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hip.entrypoints.demo.stages import settings_of
-from hip.entrypoints.settings import SettingsInvalid
+from hip.entrypoints.settings import Settings, SettingsInvalid
 
 FACILITIES = json.dumps([{"id": "IN0410000123", "name": "Demo Clinic"}])
 PRODUCTION = {
@@ -82,3 +82,13 @@ def test_a_server_url_of_another_kind_is_named_without_its_value(name: str):
     assert set(faults) == {name}
     assert "canary" not in faults[name]
     assert "secret" not in faults[name]
+
+
+def test_links_are_left_only_where_others_can_follow_them():
+    given = {"push_link_above": "5000000", "_env_file": None}
+    with pytest.raises(SettingsInvalid, match="HIP_PUBLIC_URL: required"):
+        Settings.read(**given)
+    assert Settings.read(**given, public_url="https://hip.example.org").push_link_above == 5_000_000
+    for wrong in ("0", "-1", "on"):
+        with pytest.raises(SettingsInvalid, match="HIP_PUSH_LINK_ABOVE"):
+            Settings.read(_env_file=None, push_link_above=wrong, public_url="https://hip.example.org")

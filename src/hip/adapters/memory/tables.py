@@ -36,6 +36,11 @@ class MemoryTable(Generic[K, V]):
         self._before.setdefault(key, self._rows.get(key))
         self._rows[key] = row
 
+    def drop(self, key: K) -> None:
+        """The row is gone; one that is taken back stands last."""
+        self._before.setdefault(key, self._rows.get(key))
+        self._rows.pop(key, None)
+
     def keep(self) -> None:
         """What was written since the last ``keep`` lasts."""
         self._before.clear()
@@ -44,7 +49,7 @@ class MemoryTable(Generic[K, V]):
         """What was written since the last ``keep`` never was."""
         for key, row in self._before.items():
             if row is None:
-                del self._rows[key]
+                self._rows.pop(key, None)
             else:
                 self._rows[key] = row
         self._before.clear()

@@ -33,6 +33,7 @@ from hip.adapters.memory.visits import (
     TriggerTable,
     VisitTable,
 )
+from hip.adapters.memory.waiting_entries import MemoryWaitingEntries, WaitingEntryTable
 from hip.application.storage import UnitOfWork
 from hip.domain.errors import StorageFailed
 
@@ -57,6 +58,7 @@ class _Tables:
         self.consents = ConsentTable()
         self.transfers = TransferTable()
         self.pages = PageTable()
+        self.waiting_entries = WaitingEntryTable()
         self.decisions = DecisionTable()
         self.audit = AuditTable()
 
@@ -78,6 +80,7 @@ class _Tables:
             self.consents,
             self.transfers,
             self.pages,
+            self.waiting_entries,
             self.decisions.rows,
             self.audit.rows,
             self.audit.heads,
@@ -104,6 +107,7 @@ class MemoryUnit:
         self.link_attempts = MemoryLinkAttempts(session, tables.link_attempts)
         self.consents = MemoryConsents(session, tables.consents)
         self.transfers = MemoryTransfers(session, tables.transfers, tables.pages)
+        self.waiting_entries = MemoryWaitingEntries(session, tables.waiting_entries)
         self.decisions = MemoryDecisions(session, tables.decisions)
         self.audit = MemoryAudit(session, tables.audit)
         self.committed = False

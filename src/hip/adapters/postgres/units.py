@@ -28,6 +28,7 @@ from hip.adapters.postgres.statements import Statements
 from hip.adapters.postgres.tables.clinical import trigger_table
 from hip.adapters.postgres.transfers import PostgresTransfers
 from hip.adapters.postgres.visits import PostgresBundleRecords, PostgresTriggers, PostgresVisits
+from hip.adapters.postgres.waiting_entries import PostgresWaitingEntries
 from hip.adapters.postgres.wakeups import PostgresWakeups
 from hip.application.ports import KeyVault, VisitRecords
 from hip.application.storage import UnitOfWork
@@ -53,6 +54,7 @@ class PostgresUnit:
         self.link_attempts = PostgresLinkAttempts(statements, vault)
         self.consents = PostgresConsents(statements, vault)
         self.transfers = PostgresTransfers(statements, vault)
+        self.waiting_entries = PostgresWaitingEntries(statements, vault)
         self.decisions = PostgresDecisions(statements)
         self.audit = PostgresAudit(statements)
 

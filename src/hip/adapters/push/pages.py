@@ -20,9 +20,17 @@ def body(page: PushedPage, *, first_page: int) -> bytes:
     contents = page.sealed.contents
     if not len(contents) == len(page.checksums) == len(page.references):
         raise InvalidValue("entries", "one checksum and one care context for each content")
+    links = page.links or (None,) * len(contents)
+    if len(links) != len(contents):
+        raise InvalidValue("entries", "a link or none for each content")
     entries = [
-        {"content": content, "media": MEDIA, "checksum": checksum, "careContextReference": reference}
-        for content, checksum, reference in zip(contents, page.checksums, page.references, strict=True)
+        {
+            **({"content": content} if link is None else {"link": link}),
+            "media": MEDIA,
+            "checksum": checksum,
+            "careContextReference": reference,
+        }
+        for content, link, checksum, reference in zip(contents, links, page.checksums, page.references, strict=True)
     ]
     return msgspec.json.encode(
         {

@@ -16,6 +16,7 @@ from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.entrypoints.configuration import noted
 from hip.entrypoints.container import AnyAdapters, adapters_for, opened, use_cases
 from hip.entrypoints.http.callbacks import callbacks_router
+from hip.entrypoints.http.entries import entries_router
 from hip.entrypoints.http.errors import EXCEPTION_HANDLERS
 from hip.entrypoints.http.health import health_router
 from hip.entrypoints.http.keys import ApiKeys, guard
@@ -62,7 +63,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
 
     hmis = Router(path="/", route_handlers=[visits_router, records_router], guards=guard(ApiKeys.of(settings)))
     return Litestar(
-        [callbacks_router, hmis, health_router],
+        [callbacks_router, hmis, entries_router, health_router],
         dependencies={
             "units": injected(adapters.units),
             "bundles": injected(adapters.bundles),
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
             "find_facility": injected(uses.find_facility),
             "alarm": injected(adapters.alarm),
             "receive_visit_record": injected(uses.receive_visit),
+            "fetch": injected(uses.fetch_entry),
             "explain_release": injected(uses.explain_release),
             "readiness": injected(adapters.readiness),
         },

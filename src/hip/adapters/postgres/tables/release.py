@@ -136,7 +136,13 @@ health_information = Table(
     sealed("data"),
     sealed("token"),
     moment("created_at"),
+    text("transaction_id"),
+    text("consent_id"),
+    whole("number"),
     PrimaryKeyConstraint("hip_id", "information_id", name="pk_health_information"),
-    # Pages wait 24 hours at most (RET-03); the sweep goes through every HIP's.
+    # A requester brings the id alone.
+    Index("uq_health_information_id", "information_id", unique=True),
+    Index("ix_health_information_consent", "hip_id", "consent_id"),
+    # Entries wait ten minutes (RET-03 allows a day); the sweep goes through every HIP's.
     Index("ix_health_information_created_at", "created_at"),
 )
