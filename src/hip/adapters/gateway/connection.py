@@ -98,6 +98,7 @@ class GatewayConnection:
             body=content,
             with_session=token is not None,
             now=now,
+            throttle_wait=self.settings.throttle_wait,
         )
 
     def _headers(

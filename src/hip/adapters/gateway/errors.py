@@ -17,7 +17,6 @@ CATCH_ALL = "ABDM-9999"
 LONGEST_WAIT = timedelta(hours=24)
 """The longest block the gateway is known to impose (ABDM-1027); a wish beyond it is cut."""
 
-_THROTTLE_WAIT = timedelta(seconds=60)
 _THROTTLED = frozenset({"ABDM-1022", "ABDM-2429"})
 _SESSION_CODES = frozenset({"900901", "900902"})
 
@@ -83,7 +82,14 @@ def read_refusal(status: int, body: bytes) -> Refusal:
 
 
 def refused(
-    *, call: str, status: int, headers: Mapping[str, str], body: bytes, with_session: bool, now: datetime
+    *,
+    call: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    with_session: bool,
+    now: datetime,
+    throttle_wait: timedelta = timedelta(seconds=60),
 ) -> HipError:
     """The error a non-2xx reply to ``call`` stands for (retry policy of contract §1.10).
 
@@ -97,7 +103,7 @@ def refused(
     if throttled or status >= 500 or status == 408:
         wait = retry_after(headers.get("retry-after"), now=now)
         if throttled:
-            wait = max(wait or _THROTTLE_WAIT, _THROTTLE_WAIT)
+            wait = max(wait or throttle_wait, throttle_wait)
         return Transient(f"{call} was not taken: HTTP {status}", retry_after=wait, code=refusal.code)
     return GatewayRefused(call=call, code=refusal.code, status=status, text=refusal.text)
 

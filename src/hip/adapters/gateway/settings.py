@@ -12,7 +12,8 @@ class GatewaySettings:
     """One environment of the gateway.
 
     ``base_url`` is the contract's ``{gw}``, ``/api/hiecm`` included (§1.1); ``cm_id`` is ``sbx`` or ``abdm``.
-    ``timeout`` bounds one whole HTTP call. ``paths`` replaces the path of a flow, should the gateway move it.
+    ``timeout`` bounds one whole HTTP call; ``throttle_wait`` is the least wait after a 429 (§1.10).
+    ``paths`` replaces the path of a flow, should the gateway move it.
     """
 
     base_url: str
@@ -20,6 +21,7 @@ class GatewaySettings:
     client_id: str
     client_secret: str = field(repr=False)
     timeout: timedelta = timedelta(seconds=30)
+    throttle_wait: timedelta = timedelta(seconds=60)
     paths: Mapping[Flow, str] = field(default_factory=dict)
 
     def url(self, path: str) -> str:

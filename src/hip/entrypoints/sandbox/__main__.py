@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     gateway.add_argument("--register", default="{}", metavar="JSON|@FILE", help='{"clients": [...], "patients": [...]}')
     gateway.add_argument("--session-life", type=float, default=1200, metavar="SECONDS", help="expiresIn of a session")
     gateway.add_argument("--retry-wait", type=float, action="append", metavar="SECONDS", help="before another attempt")
+    gateway.add_argument(
+        "--ack-patience", type=float, default=30, metavar="SECONDS", help="for the consent's on-notify"
+    )
     gateway.add_argument("--self-fetch", action="store_true", help="the patient's app fetches what is linked")
     gateway.add_argument("--scenario", action="append", default=[], metavar=_SWITCH, help="a scenario to start with")
     gateway.add_argument("--keep-bodies", action="store_true", help="keep the bodies of calls in the journal")
@@ -75,6 +78,7 @@ def _gateway(options: argparse.Namespace) -> Callable[[str], Litestar]:
             wait_scale=options.wait_scale,
             session_life=timedelta(seconds=options.session_life),
             retry_waits=tuple(options.retry_wait or (1.0, 3.0, 9.0)),
+            ack_patience=timedelta(seconds=options.ack_patience),
             self_fetch=options.self_fetch,
             scenarios=switches,
             keep_bodies=options.keep_bodies,
@@ -103,7 +107,11 @@ def _patient_app(options: argparse.Namespace) -> Callable[[str], Litestar]:
 
 
 def _chaos(options: argparse.Namespace, names: Iterable[str]) -> tuple[Switch, ...]:
-    return () if options.chaos is None else at_random(names, seed=options.seed, chance=options.chaos)
+    if options.chaos is None:
+        return ()
+    from hip.entrypoints.sandbox.gateway.scenarios import MIXED_PATHS
+
+    return at_random(names, seed=options.seed, chance=options.chaos, paths=MIXED_PATHS)
 
 
 def _seed() -> int:

@@ -70,9 +70,9 @@ class Switches:
         return True
 
     def strikes_first(self, name: str, path: str) -> bool:
-        """As ``strikes``, but only the first time for each path."""
+        """As ``strikes``, but only the first time for each path; with a chance below 1, whenever it is drawn."""
         running = self._running.get(name)
-        if running is None or path in running.seen:
+        if running is None or (path in running.seen and running.switch.chance >= 1):
             return False
         if not self.strikes(name, path):
             return False
@@ -100,9 +100,12 @@ def read_switch(text: str) -> Switch:
         raise UnknownScenario(f"{text!r}: {problem}") from None
 
 
-def at_random(names: Iterable[str], *, seed: int, chance: float) -> tuple[Switch, ...]:
-    """Every one of ``names``, each striking with ``chance``, drawn from ``seed``."""
-    return tuple(Switch(name=name, chance=chance, seed=seed) for name in names)
+def at_random(
+    names: Iterable[str], *, seed: int, chance: float, paths: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[Switch, ...]:
+    """Every one of ``names``, each striking with ``chance``, drawn from ``seed``; ``paths`` are by name."""
+    where = paths or {}
+    return tuple(Switch(name=name, chance=chance, seed=seed, paths=where.get(name, ())) for name in names)
 
 
 def _concerns(switch: Switch, path: str) -> bool:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,6 +61,8 @@ class CallbackSender:
             self.journal.write("out", method="POST", path=callback.path, status=0, note="withheld")
             await _run(callback.failed)
             return
+        # Drawn once: what is repeated under one REQUEST-ID has one body, or a receiver must take it for an attack.
+        callback = replace(callback, body=self._dressed(callback))
         request_id = self._expected(callback)
         taken = await self._insist(callback, request_id)
         if taken and self.scenarios.strikes("duplicate-callbacks", callback.path):
@@ -74,6 +76,13 @@ class CallbackSender:
         if callback.expect is not None:
             callback.expect(request_id)
         return request_id
+
+    def _dressed(self, callback: Callback) -> dict[str, Any]:
+        if self.scenarios.strikes("null-request-ids", callback.path):
+            return {"requestId": None, "timestamp": None, **callback.body}
+        if self.scenarios.strikes("empty-request-ids", callback.path):
+            return {**callback.body, "requestId": "", "timestamp": ""}
+        return callback.body
 
     async def _after_a_moment(self, callback: Callback) -> None:
         await self.background.pause(DELAY)
@@ -108,14 +117,9 @@ class CallbackSender:
         return 200 <= status < 300
 
     async def _post(self, url: str, callback: Callback, request_id: str) -> tuple[int, str]:
-        body = callback.body
-        if self.scenarios.strikes("null-request-ids", callback.path):
-            body = {"requestId": None, "timestamp": None, **body}
-        elif self.scenarios.strikes("empty-request-ids", callback.path):
-            body = {**body, "requestId": "", "timestamp": ""}
         try:
             response = await self.http().post(
-                url, content=msgspec.json.encode(body), headers=self._headers(callback, request_id)
+                url, content=msgspec.json.encode(callback.body), headers=self._headers(callback, request_id)
             )
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             return 0, type(problem).__name__

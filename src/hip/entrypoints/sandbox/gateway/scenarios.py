@@ -36,6 +36,24 @@ SCENARIOS = {
     "self-fetch": "the patient's app fetches what was linked by itself",
 }
 
+_HIP_SIDE = (
+    "/v3/token/generate-token",
+    "/hip/v3/link/",
+    "/user-initiated-linking/v3/patient/care-context/on-",
+    "/user-initiated-linking/v3/link/care-context/on-",
+    "/patient-share/v3/on-share",
+    "/consent/v3/request/hip/on-notify",
+    "/data-flow/v3/health-information/hip/on-request",
+    "/data-flow/v3/health-information/notify",
+    "/api/v3/hip/",
+    "/api/v3/link",
+    "/api/v3/patients/",
+    "/api/v3/consent/request/hip/",
+)
+MIXED_PATHS = dict.fromkeys(("silent", "silent-calls", "once-503", "once-429", "once-401", "error-shapes"), _HIP_SIDE)
+"""When everything happens at random, these happen to the HIP alone: the sandbox's own parties do not insist as it must,
+and what they lost would say nothing about it."""
+
 
 class Scenarios(Switches):
     """The gateway's switches that are on."""

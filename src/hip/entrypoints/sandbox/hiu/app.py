@@ -128,7 +128,7 @@ def _push_door(requester: Requester) -> Any:
             requester.background.start(requester.report(transfer), name="transfer notify")
         if "slow" in faults:
             await requester.background.pause(3)
-        if "silent" in faults:
+        if "silent" in faults or (transfer.pushes == 1 and "first-push-silent" in faults):
             await asyncio.sleep(HANG)
         return Response(None, status_code=202)
 

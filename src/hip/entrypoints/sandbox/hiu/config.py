@@ -13,6 +13,7 @@ FAULTS = {
     "sends-x509": "its own key travels as X.509",
     "first-push-404": "the first push of each transfer is answered 404",
     "first-push-503": "the first push of each transfer is answered 503",
+    "first-push-silent": "the first push of each transfer is stored and never answered",
     "needs-authorization": "a push without Authorization is answered 401",
     "slow": "a push is answered after 3 seconds",
     "silent": "a push is stored and never answered",
