@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,35 @@ def hip(*arguments: str, folder: Path, settings: Mapping[str, str] | None = None
         below=frozenset(below),
         left=frozenset(_await_end(folder)),
     )
+
+
+@contextmanager
+def staying(*arguments: str, folder: Path, until: str, within: float) -> Iterator[list[str]]:
+    """``hip ARGUMENTS`` as it stays up, with what it printed until a line held ``until``; then SIGTERM and exit 0."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HIP_")}
+    out, err = folder / "stdout", folder / "stderr"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            (*HIP, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env={**inherited, "TMPDIR": str(folder)},
+            cwd=folder,
+        )
+    try:
+        deadline = time.monotonic() + within
+        while until not in (said := out.read_text(encoding="utf-8")):
+            assert process.poll() is None, said + err.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, said
+            time.sleep(_LOOKS_EVERY)
+        yield said.splitlines()
+        process.terminate()
+        assert process.wait(_GONE_WITHIN) == 0, err.read_text(encoding="utf-8")
+    finally:
+        process.kill()
+        process.wait()
+        assert _await_end(folder) == set()
 
 
 def marked(folder: Path) -> set[int]:

@@ -28,7 +28,9 @@ def files() -> tuple[Path, ...]:
     for folder, names, here in os.walk(ROOT):
         top = Path(folder) == ROOT
         names[:] = [n for n in names if n not in _NOT_OURS and (not n.startswith(".") or (top and n == ".ci"))]
-        found += [Path(folder, name) for name in here if name != ".env" and not name.startswith(".coverage")]
+        found += [
+            Path(folder, name) for name in here if name not in (".env", ".git") and not name.startswith(".coverage")
+        ]
     return tuple(sorted(found))
 
 

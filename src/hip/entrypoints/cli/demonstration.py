@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 from rich.console import Console
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 DEMO_SCALE = 0.1
 """Waits of the demonstration: the order of things is real, the pauses between them are a tenth."""
 
-Memory = Annotated[bool, typer.Option("--memory", help="Everything in this process, without servers.")]
-
 
 class _Reporter:
     """Lines as things happen; on a terminal with a spinner meanwhile and the table at the end."""
@@ -33,8 +31,20 @@ class _Reporter:
         self._console = Console()
         self._live = self._console.is_terminal and not as_json
         self._status = self._console.status("starting") if self._live else None
+
+    def __enter__(self) -> Self:
         if self._status is not None:
             self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """No spinner from here on, however it ended: it hides the cursor while it turns."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
 
     def line(self, text: str) -> None:
         """Progress that is no step of the story."""
@@ -55,8 +65,7 @@ class _Reporter:
 
     def end(self, mode: str, results: "list[StepResult]", *, held: bool, seconds: float) -> None:
         """Everything once more, as a table or as JSON."""
-        if self._status is not None:
-            self._status.stop()
+        self.rest()
         if self.as_json:
             say_json({"mode": mode, "held": held, "seconds": round(seconds, 3), "steps": [_shown(r) for r in results]})
             return
@@ -84,7 +93,7 @@ Staged = Callable[[], AbstractAsyncContextManager["Stage"]]
 
 
 async def _play(staged: Staged, reporter: _Reporter, *, stay: bool, story_too: bool) -> bool:
-    from hip.entrypoints.demo.story import Story
+    from hip.entrypoints.demo.story import Story, introduce
 
     began, held = time.perf_counter(), True
     async with staged() as stage:
@@ -93,8 +102,9 @@ async def _play(staged: Staged, reporter: _Reporter, *, stay: bool, story_too: b
             held = await story.play()
             reporter.end(stage.mode, story.results, held=held, seconds=time.perf_counter() - began)
         else:
-            await stage.register_bridge()
-            reporter.end(stage.mode, [], held=True, seconds=time.perf_counter() - began)
+            accounts = await introduce(stage)
+            reporter.rest()
+            reporter.line(f"{accounts} ABHA accounts are known to the gateway; the folder's visits are kept")
         if stay and held:
             await _stay(stage)
     return held
@@ -120,35 +130,31 @@ async def _stay(stage: "Stage") -> None:
 
 @exits_as_promised
 def demo(
-    memory: Memory = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Everything in this process, without servers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """The whole main job once, end to end. Exit 0 only if the requester decrypted byte-identical bundles."""
     from hip.entrypoints.embedded.places import fresh_folder
 
-    reporter = _Reporter(as_json=as_json)
-    if memory:
-        held = asyncio.run(_play(_memory, reporter, stay=False, story_too=True))
-    else:
-        with fresh_folder() as folder:
-            stage = _server(folder, reporter)
-            held = asyncio.run(_play(stage, reporter, stay=False, story_too=True))
+    with _Reporter(as_json=as_json) as reporter:
+        if memory:
+            held = asyncio.run(_play(_memory, reporter, stay=False, story_too=True))
+        else:
+            with fresh_folder() as folder:
+                stage = _server(folder, reporter)
+                held = asyncio.run(_play(stage, reporter, stay=False, story_too=True))
     if not held:
         raise typer.Exit(SOME_FAILED)
 
 
 @exits_as_promised
 def sandbox(
-    memory: Memory = False,
     folder: Annotated[Path, typer.Option("--folder", help="Data folder, kept between runs.")] = Path("var/sandbox"),
 ) -> None:
     """The same, staying up: embedded servers, gateway, requester, patient's app and our processes."""
-    reporter = _Reporter(as_json=False)
-    if memory:
-        held = asyncio.run(_play(_memory, reporter, stay=True, story_too=True))
-    else:
-        # The gateway forgets at each start while our books do not: the story only fits an empty folder.
-        first = not folder.exists()
+    # The gateway forgets at each start while our books do not: the story only fits an empty folder.
+    first = not folder.exists()
+    with _Reporter(as_json=False) as reporter:
         held = asyncio.run(_play(_server(folder, reporter), reporter, stay=True, story_too=first))
     if not held:
         raise typer.Exit(SOME_FAILED)

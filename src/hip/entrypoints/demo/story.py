@@ -37,6 +37,15 @@ class StepResult:
     held: bool
 
 
+async def introduce(stage: Stage) -> int:
+    """Tell the gateway, which remembers nothing, of the ABHA accounts and of us; how many accounts."""
+    profiles = example_profiles()
+    for profile in profiles:
+        await stage.control.register_patient(profile)
+    await stage.register_bridge()
+    return len(profiles)
+
+
 @dataclass
 class Story:
     """Plays the steps in order; what one learns the next may use."""
@@ -85,11 +94,8 @@ class Story:
         )
 
     async def _register(self) -> str:
-        profiles = example_profiles()
-        for profile in profiles:
-            await self.stage.control.register_patient(profile)
-        await self.stage.register_bridge()
-        return f"{len(profiles)} accounts; callbacks go to {self.stage.addresses['hip']}"
+        accounts = await introduce(self.stage)
+        return f"{accounts} accounts; callbacks go to {self.stage.addresses['hip']}"
 
     async def _hand_over(self) -> str:
         for example in example_visits():
