@@ -11,6 +11,7 @@ from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.consents import Consent, ConsentStatus, SignatureState
+from hip.domain.errors import Transient
 from hip.domain.exchanges import Outcome
 from hip.domain.identifiers import HipId
 
@@ -26,7 +27,8 @@ class ReceiveConsent:
     async def __call__(self, delivery: Delivery, event: ConsentNotified) -> None:
         """Store what was said, then answer OK; an artefact of another HIP is answered with an error (REL-05).
 
-        An OK that the gateway took later than 60 seconds after its callback is cause for alarm (REL-20).
+        An OK that the gateway has not taken 60 seconds after its callback is cause for alarm at each further try, and
+        so is one that it took later than that (REL-20).
         """
         hip_id = delivery.hip_id
         error: GatewayError | None = None
@@ -35,15 +37,24 @@ class ReceiveConsent:
             error = GatewayError(code="ABDM-1035", message="The consent names another HIP")
         else:
             await self._store(delivery, event)
-        exchange = await self.conversations.hold(
-            ConsentOnNotify(consent_id=event.consent_id, answers=delivery.request_id, error=error), hip_id=hip_id
-        )
+        answer = ConsentOnNotify(consent_id=event.consent_id, answers=delivery.request_id, error=error)
+        try:
+            exchange = await self.conversations.hold(answer, hip_id=hip_id)
+        except Transient:
+            self._alarm_if_late(delivery, event)
+            raise
         if error is not None:
             return
         if exchange.outcome is Outcome.ACCEPTED:
             await self._acknowledged(delivery, event)
         elif exchange.outcome is Outcome.REFUSED:
             self.alarm("on-notify-refused", hip_id=hip_id, subject=event.consent_id)
+
+    def _alarm_if_late(self, delivery: Delivery, event: ConsentNotified) -> None:
+        took = self.clock() - delivery.received_at
+        if took > self.waits.on_notify:
+            detail = f"not taken after {took.total_seconds():.0f}s"
+            self.alarm("on-notify-late", hip_id=delivery.hip_id, subject=event.consent_id, detail=detail)
 
     async def _store(self, delivery: Delivery, event: ConsentNotified) -> None:
         hip_id, now = delivery.hip_id, self.clock()

@@ -206,6 +206,23 @@ def test_every_transfer_of_an_ended_consent_ends_and_is_accounted_for():
 
 
 @pytest.mark.parametrize(("seconds", "alarms"), [(60, 0), (61, 1)])
+def test_rel_20_an_on_notify_that_the_gateway_does_not_take_is_cause_for_alarm_after_a_minute(seconds, alarms):
+    async def story() -> None:
+        house = House()
+        house.gateway.refusals[Flow.CONSENT_ON_NOTIFY] = [Transient("503", code="503")]
+        delivery = house.delivery("consent")
+        house.clock.advance(timedelta(seconds=seconds))
+        event = ConsentNotified(
+            consent_id=CONSENT, status=ConsentStatus.GRANTED, artefact=an_artefact(), artefact_hash=None, signed=True
+        )
+        with pytest.raises(Transient):
+            await house.receive_consent(delivery, event)
+        assert house.alarms == [("on-notify-late", CONSENT, "not taken after 61s")] * alarms
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("seconds", "alarms"), [(60, 0), (61, 1)])
 def test_rel_20_an_on_notify_that_the_gateway_took_too_late_is_cause_for_alarm(seconds, alarms):
     async def story() -> None:
         house = House()
