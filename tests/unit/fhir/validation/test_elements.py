@@ -43,6 +43,33 @@ def test_extensions_are_checked_by_what_their_url_names(
         assert (fault[0], f"{AT}.extension[0]{fault[1]}") in found
 
 
+@pytest.mark.parametrize(
+    ("members", "path"),
+    [
+        ({"identifier": [{"system": "abha", "value": "1"}]}, ".identifier[0].system"),
+        ({"maritalStatus": {"coding": [{"system": "/codes", "code": "M"}]}}, ".maritalStatus.coding[0].system"),
+        ({"meta": {"tag": [{"system": "tags", "code": "x"}]}}, ".meta.tag[0].system"),
+        ({"extension": [{"url": "why", "valueCode": "x"}]}, ".extension[0].url"),
+        ({"modifierExtension": [{"url": "why", "valueCode": "x"}]}, ".modifierExtension[0].url"),
+        ({"_gender": {"extension": [{"url": "why", "valueCode": "x"}]}}, "._gender.extension[0].url"),
+    ],
+)
+def test_what_names_something_for_everybody_is_an_absolute_url(
+    validator: NrcesValidator, members: Tree, path: str
+) -> None:
+    assert errors(validator, patient(**members)) == {("relative-url", f"{AT}{path}")}
+
+
+@pytest.mark.parametrize("system", ["urn:oid:1.2.36", "https://healthid.abdm.gov.in", "urn:ietf:rfc:3986"])
+def test_absolute_urls_of_any_scheme_name_a_system(validator: NrcesValidator, system: str) -> None:
+    assert errors(validator, patient(identifier=[{"system": system, "value": "1"}])) == set()
+
+
+def test_the_parts_of_an_extension_are_named_within_it(validator: NrcesValidator) -> None:
+    part = {"url": "part", "valueCode": "x"}
+    assert errors(validator, patient(extension=[{"url": "http://example.org/whole", "extension": [part]}])) == set()
+
+
 def test_an_extension_may_stand_for_a_value_that_is_missing(validator: NrcesValidator) -> None:
     reason = {
         "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]

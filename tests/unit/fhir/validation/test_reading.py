@@ -36,6 +36,9 @@ def rules(validator: NrcesValidator, content: bytes | str) -> list[str]:
         pytest.param(b'{"resourceType": "Bundle", "type": "\xff\xfe"}', "json-syntax", id="no UTF-8"),
         pytest.param(VALID.decode().encode("utf-16"), "json-syntax", id="UTF-16"),
         pytest.param(b"\xef\xbb\xbf" + VALID, "json-syntax", id="a byte order mark"),
+        pytest.param(b'{"resourceType": "Bundle", "type": "\\ud800"}', "json-syntax", id="half a surrogate pair"),
+        pytest.param(b'{"resourceType": "Bundle", "\\uDC00": 1}', "json-syntax", id="half a pair in a name"),
+        pytest.param(b'{"\\ud800": 1, "\\ud800": 2}', "json-syntax", id="half a pair twice"),
         pytest.param(VALID + VALID, "json-syntax", id="two documents"),
         pytest.param(b'{"resourceType": "Bundle", "type": "document", "type": "x"}', "json-duplicate-key", id="twice"),
         pytest.param(b'{"resourceType": "Bundle", "entry": ' + b"[" * 10_000, "json-depth", id="10,000 lists, cut off"),
@@ -55,6 +58,30 @@ def test_what_is_no_document_gets_one_clear_issue(validator: NrcesValidator, con
     assert report.issues[0].path == "Bundle"
     assert report.issues[0].fix
     assert not report.valid
+
+
+@pytest.mark.parametrize("place", ["value", "name", "narrative"])
+def test_half_a_surrogate_pair_in_a_tree_is_reported_in_words_that_can_be_printed(
+    validator: NrcesValidator, place: str
+) -> None:
+    tree = json.loads(VALID)
+    composition = tree["entry"][0]["resource"]
+    if place == "value":
+        composition["title"] = "\ud800"
+    elif place == "name":
+        composition["\ud800"] = 1
+    else:
+        composition["text"] = {"status": "generated", "div": "<div>\udfff</div>"}
+    report = validator.validate(tree)
+    assert not report.valid
+    assert all((one.path + one.found + one.message + one.expected).encode() for one in report.issues)
+    assert [one.rule for one in validator.validate(json.dumps(tree, ensure_ascii=False)).issues] == ["json-syntax"]
+
+
+def test_a_whole_pair_is_a_character(validator: NrcesValidator) -> None:
+    tree = json.loads(VALID)
+    tree["entry"][0]["resource"]["title"] = "😀 \\ud800"
+    assert validator.validate(json.dumps(tree)).valid
 
 
 def test_a_document_over_the_limit_is_not_read(validator: NrcesValidator) -> None:

@@ -72,6 +72,13 @@ def test_a_contained_resource_is_checked_itself(validator: NrcesValidator) -> No
     assert errors(validator, bent) == {("binding-required", f"{AT}.contained[0].gender")}
 
 
+def test_contained_resources_have_ids_of_their_own(validator: NrcesValidator) -> None:
+    both = {**encounter("#p"), "contained": [patient(id="p"), patient(id="p")]}
+    assert errors(validator, both) == {("contained-id", f"{AT}.contained[1].id")}
+    nameless = {**encounter("#p"), "contained": [patient(id="p"), patient()]}
+    assert ("contained-id", f"{AT}.contained[1]") in errors(validator, nameless)
+
+
 def test_the_type_beside_a_reference_agrees_with_the_target(validator: NrcesValidator) -> None:
     assert errors(validator, encounter(url_of(2), type="Patient"), patient()) == set()
     found = errors(validator, encounter(url_of(2), type="Group"), patient())

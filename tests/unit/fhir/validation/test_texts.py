@@ -29,7 +29,7 @@ LEGAL: dict[str, list[Any]] = {
     "code": ["a", "a b", "8480-6"],
     "id": ["a", "A-1.b", "x" * 64],
     "uri": ["http://x", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "urn:oid:1.2.3", "x", "urn:ietf:rfc:3986"],
-    "canonical": ["http://x|1.0"],
+    "canonical": ["http://x|1.0", "urn:oid:1.2.3", "#inside"],
     "oid": ["urn:oid:2.16.840"],
     "uuid": ["urn:uuid:c757873d-ec9a-4326-a141-556f43239520"],
     "date": ["2024", "2024-02", "2024-02-29"],
@@ -44,10 +44,11 @@ ILLEGAL: dict[str, list[Any]] = {
     "unsignedInt": [-1, True],
     "positiveInt": [0],
     "decimal": ["1", True, float("inf"), float("nan")],
-    "string": ["", " ", 1, "a\x00", "x" * (1024 * 1024 + 1)],
-    "code": ["", " a", "a ", "a  b"],
+    "string": ["", " ", 1, "a\x00", "x" * (1024 * 1024 + 1), "\ud800"],
+    "code": ["", " a", "a ", "a  b", "\udc00"],
     "id": ["", "x" * 65, "a_b", "a b", "आ"],
     "uri": ["", "a b", "urn:uuid:X", "urn:uuid:C757873D-EC9A-4326-A141-556F43239520", "urn:oid:3.1", "oid:1.2"],
+    "canonical": ["", "PlanDefinition/1", "a b", "OPConsultRecord"],
     "oid": ["1.2", "urn:oid:01.2"],
     "uuid": ["c757873d-ec9a-4326-a141-556f43239520"],
     "date": ["2023-02-29", "2024-13", "24", "2024-1-1", "0000", "2024-04-31", "2024-05-01T10:00:00Z"],
@@ -66,7 +67,7 @@ def test_legal_primitive_values(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [(name, value) for name, values in ILLEGAL.items() for value in values],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: ascii(value)[:40],
 )
 def test_illegal_primitive_values(name: str, value: Any) -> None:
     assert not PRIMITIVES[name].legal(value)
@@ -102,6 +103,7 @@ def test_long_base64_is_checked_to_its_end() -> None:
         '<table border="1"><tr><td>1</td></tr></table>',
         '<img src="#x"/>',
         "&amp; &nbsp; &#2309; &copy; x",
+        "&nbsp;",
         '<a href="https://x">x</a>',
         "<b>आशा</b>",
     ],

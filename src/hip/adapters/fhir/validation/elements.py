@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hip.adapters.fhir.validation.addresses import system_check
 from hip.adapters.fhir.validation.bindings import binding_check
 from hip.adapters.fhir.validation.display import display_gap
 from hip.adapters.fhir.validation.extensions import extension_check
@@ -23,7 +24,8 @@ def element_check(rulebook: Rulebook, shape: Shape) -> Check:
     definition = rulebook.definition(shape.type)
     if definition is not None and definition.kind == "resource" and not shape.is_root:
         check = resource_check(rulebook, only=shape.type, also=check)
-    extra = [one for one in (fixed_check(shape.node), _binding(rulebook, shape)) if one is not None]
+    rules = (fixed_check(shape.node), _binding(rulebook, shape), system_check(shape.type))
+    extra = [one for one in rules if one is not None]
     if shape.type == "Extension" and "children" not in shape.node and not shape.is_root:
         check = extension_check(rulebook, check, shape.profiles)
     if shape.type == "Reference":

@@ -45,12 +45,17 @@ class Finding:
             severity=self.severity,
             rule=self.rule,
             profile=self.profile or "",
-            path=self.path,
-            found=self.found,
-            expected=self.expected,
-            message=self.message,
-            fix=self.fix,
+            path=_sayable(self.path),
+            found=_sayable(self.found),
+            expected=_sayable(self.expected),
+            message=_sayable(self.message),
+            fix=_sayable(self.fix),
         )
+
+
+def _sayable(text: str) -> str:
+    """The text as UTF-8 can hold it: what quotes a document may quote half a surrogate pair."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def under(prefix: str, findings: list[Finding]) -> list[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hip.adapters.fhir.validation.addresses import addressed
 from hip.adapters.fhir.validation.findings import Finding, excerpt
 from hip.adapters.fhir.validation.guide import Node
 from hip.adapters.fhir.validation.properties import never, property_test
@@ -68,7 +69,7 @@ class Members(dict[str, Test]):
         return test
 
     def _property(self, name: str, number: int, type_name: str) -> Test:
-        test = property_test(self._rulebook, name, number, type_name)
+        test = addressed(name, self._shape.type, property_test(self._rulebook, name, number, type_name))
         others = next((keys for keys in self._choices.values() if name in keys), frozenset()) - {name, f"_{name}"}
         if not others:
             return test

@@ -66,7 +66,8 @@ def _parse(text: str, reading: _Reading) -> None:
             reading.content = True
 
     def characters(data: str) -> None:
-        if not reading.content and data.strip():
+        # A no-break space is content: XML knows four white-space characters only.
+        if not reading.content and data.strip(" \t\r\n"):
             reading.content = True
 
     def doctype(*_: object) -> None:

@@ -19,13 +19,16 @@ _DATE = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?)?", r
 _DATE_TIME = re.compile(rf"(\d{{4}})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01])(?:T{_CLOCK}{_ZONE})?)?)?", re.ASCII)
 _INSTANT = re.compile(rf"(\d{{4}})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T{_CLOCK}{_ZONE}", re.ASCII)
 _TIME = re.compile(_CLOCK, re.ASCII)
-_CODE = re.compile(r"[^\s]+(?:[\s][^\s]+)*", re.ASCII)
+_CODE = re.compile(r"[^\s\ud800-\udfff]+(?:[\s][^\s\ud800-\udfff]+)*", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+", re.ASCII)
 _UUID = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _WHITE = re.compile(r"\s", re.ASCII)
-# Tab, line feed and carriage return are the only control characters a FHIR string may hold.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+# Tab, line feed and carriage return are the only control characters a FHIR string may hold; half a surrogate pair is
+# no character at all and cannot be written as UTF-8.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_HALF = re.compile(r"[\ud800-\udfff]")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|#")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,11 @@ def _uri(value: object) -> bool:
     return not value.startswith(("uuid:", "oid:")) and not _CONTROL.search(value)
 
 
+def _canonical(value: object) -> bool:
+    """Canonical URLs are absolute (R4 references), except for the fragment of a contained resource."""
+    return _uri(value) and _ABSOLUTE.match(str(value)) is not None
+
+
 def _matching(pattern: re.Pattern[str]) -> Legal:
     def legal(value: object) -> bool:
         return type(value) is str and pattern.fullmatch(value) is not None
@@ -113,7 +121,7 @@ def _base64(value: object) -> bool:
 
 
 def _xhtml(value: object) -> bool:
-    return type(value) is str and value != ""
+    return type(value) is str and value != "" and (value.isascii() or not _HALF.search(value))
 
 
 _TEXT = "a JSON string"
@@ -144,7 +152,7 @@ PRIMITIVES = {
             legal=_uri,
         ),
         Primitive(name="url", json=_TEXT, form="a URL without spaces", legal=_uri),
-        Primitive(name="canonical", json=_TEXT, form="a canonical URL without spaces", legal=_uri),
+        Primitive(name="canonical", json=_TEXT, form="an absolute URL without spaces", legal=_canonical),
         Primitive(name="oid", json=_TEXT, form="urn:oid: and a dotted OID", legal=_matching(_OID)),
         Primitive(name="uuid", json=_TEXT, form="urn:uuid: and a lower-case UUID", legal=_matching(_UUID)),
         Primitive(name="date", json=_TEXT, form="YYYY, YYYY-MM or YYYY-MM-DD, a day that exists", legal=_dated(_DATE)),

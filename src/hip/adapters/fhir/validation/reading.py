@@ -1,6 +1,7 @@
 """Read a document's JSON, refusing what readers would silently bend: repeated keys, NaN, broken UTF-8, deep nesting."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -10,6 +11,10 @@ from hip.adapters.fhir.validation.findings import Finding, json_type
 # A FHIR document nests some twenty levels; far more is an attack on recursive readers.
 MAX_DEPTH = 100
 MAX_BYTES = 64 * 1024 * 1024
+
+# An escaped surrogate, of a pair or alone; only texts that have one are looked through.
+_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -53,6 +58,8 @@ def _text(content: bytes | bytearray | str, max_bytes: int) -> str:
             _syntax("a byte order mark before the JSON", "JSON from the first byte", "save it as UTF-8 without a BOM")
         )
     if isinstance(content, str):
+        if not content.isascii() and _HALF.search(content):
+            raise Unreadable(_half())
         return content
     try:
         return content.decode("utf-8")
@@ -81,6 +88,8 @@ def _parsed(text: str) -> Any:
         raise Unreadable(_too_deep()) from None
     except ValueError:
         raise Unreadable(_syntax("a number with thousands of digits", "JSON numbers", "correct the number")) from None
+    if _ESCAPED.search(text) and _has_half(tree):
+        raise Unreadable(_half())
     if repeated:
         raise Unreadable(
             Finding(
@@ -112,6 +121,26 @@ def _refuse_depth(tree: dict[str, Any]) -> None:
         if not level:
             return
     raise Unreadable(_too_deep())
+
+
+def _has_half(tree: Any) -> bool:
+    """Whether half a surrogate pair stands in a name or a text: JSON can escape it, but no UTF-8 can hold it."""
+    waiting = [tree]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if not item.isascii() and _HALF.search(item):
+                return True
+        elif isinstance(item, dict):
+            waiting.extend(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return False
+
+
+def _half() -> Finding:
+    return _syntax("half a surrogate pair", "Unicode text", "write the character whole, or leave it out")
 
 
 def _too_deep() -> Finding:
