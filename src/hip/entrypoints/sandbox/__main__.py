@@ -88,13 +88,13 @@ def _gateway(options: argparse.Namespace) -> Callable[[str], Litestar]:
 
 def _hiu(options: argparse.Namespace) -> Callable[[str], Litestar]:
     from hip.entrypoints.sandbox.hiu.app import create_app
-    from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig
+    from hip.entrypoints.sandbox.hiu.config import MIXED_FAULTS, HiuConfig
 
     config = HiuConfig(
         gateway_url=options.gateway,
         cm_id=options.cm_id,
         wait_scale=options.wait_scale,
-        at_random=(*_chaos(options, FAULTS), *map(read_switch, options.fault)),
+        at_random=(*_chaos(options, MIXED_FAULTS), *map(read_switch, options.fault)),
     )
     return lambda url: create_app(replace(config, public_url=url))
 

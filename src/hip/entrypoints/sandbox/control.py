@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from hip.entrypoints.sandbox.gateway.scenarios import MIXED_PATHS, SCENARIOS
-from hip.entrypoints.sandbox.hiu.config import FAULTS
+from hip.entrypoints.sandbox.hiu.config import MIXED_FAULTS
 from hip.entrypoints.sandbox.parties import Client, Patient
 from hip.entrypoints.sandbox.switches import Switch, at_random
 from hip.entrypoints.sandbox.views import (
@@ -126,7 +126,7 @@ class SandboxControl:
 
     async def everything_at_random(self, *, seed: int, chance: float, but: Collection[str] = ()) -> None:
         """Switch every scenario of the gateway and every fault of the requester on, ``but`` these, with ``chance``."""
-        for base, known in ((self.gateway_url, SCENARIOS), (self.hiu_url, FAULTS)):
+        for base, known in ((self.gateway_url, SCENARIOS), (self.hiu_url, MIXED_FAULTS)):
             names = [name for name in known if name not in but]
             for switch in at_random(names, seed=seed, chance=chance, paths=MIXED_PATHS):
                 await self._send("POST", base, "/scenarios", switch)

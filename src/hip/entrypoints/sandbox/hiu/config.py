@@ -20,6 +20,11 @@ FAULTS = {
 }
 
 
+MIXED_FAULTS = tuple(name for name in FAULTS if name != "silent")
+"""What a transfer may draw when everything happens at random. A requester that never answers is pushed to until the
+transfer's 20 minutes are over, which no scale shortens."""
+
+
 class UnknownFault(ValueError):
     """No fault has this name."""
 
