@@ -47,6 +47,7 @@ def test_a_code_means_done_already_for_its_own_call_only() -> None:
         "ABDM-1106": Flow.ON_DISCOVER,
         "ABDM-1107": Flow.ON_INIT,
         "ABDM-1108": Flow.ON_CONFIRM,
+        "ABDM-1064": Flow.CONSENT_ON_NOTIFY,
         "ABDM-1113": Flow.HEALTH_INFORMATION_ON_REQUEST,
     }
     for code in (*own, "ABDM-1092", "ABDM-1064", "ABDM-9999", ""):

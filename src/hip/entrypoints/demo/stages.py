@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +123,9 @@ async def memory_stage(*, wait_scale: float) -> AsyncGenerator[Stage]:
 
 
 @contextmanager
-def _processes(folder: Path, wait_scale: float, report: Report) -> Iterator[tuple[Service, dict[str, str], Settings]]:
+def _processes(
+    folder: Path, wait_scale: float, report: Report, more: Mapping[str, str], gateway_options: Sequence[str]
+) -> Iterator[tuple[Service, dict[str, str], Settings]]:
     """Embedded servers, the simulators, and our serve, relay and worker, each a process of its own."""
     from hip.entrypoints.embedded.servers import embedded_servers
 
@@ -142,7 +144,15 @@ def _processes(folder: Path, wait_scale: float, report: Report) -> Iterator[tupl
             }
         )
         gateway = group.start(
-            "gateway", "gateway", "--wait-scale", scale, "--register", clients, module=_SANDBOX, environment={}
+            "gateway",
+            "gateway",
+            "--wait-scale",
+            scale,
+            "--register",
+            clients,
+            *gateway_options,
+            module=_SANDBOX,
+            environment={},
         )
         environment = {
             **_settings("http://127.0.0.1", wait_scale),
@@ -151,6 +161,7 @@ def _processes(folder: Path, wait_scale: float, report: Report) -> Iterator[tupl
             "HIP_REDIS_URL": servers.urls.redis_url,
             "HIP_KEY_FILE": str(servers.folder / "hip.keys"),
             "HIP_BIND": "127.0.0.1:0",
+            **more,
         }
         upgrade = group.start("upgrade", "db", "upgrade", module=_MODULE, environment=environment)
         addresses = {"gateway": gateway.address()}
@@ -172,11 +183,21 @@ def _processes(folder: Path, wait_scale: float, report: Report) -> Iterator[tupl
 
 
 @asynccontextmanager
-async def server_stage(folder: Path, *, wait_scale: float, report: Report) -> AsyncGenerator[Stage]:
-    """Real processes that speak real HTTP on loopback, over real servers in ``folder``."""
+async def server_stage(
+    folder: Path,
+    *,
+    wait_scale: float,
+    report: Report,
+    settings: Mapping[str, str] | None = None,
+    gateway_options: Sequence[str] = (),
+) -> AsyncGenerator[Stage]:
+    """Real processes that speak real HTTP on loopback, over real servers in ``folder``.
+
+    ``settings`` (HIP_...) replace those of the demonstration; ``gateway_options`` are more arguments of the sandbox's.
+    """
     async with AsyncExitStack() as stack:
-        processes = _processes(folder, wait_scale, report)
-        group, addresses, settings = await asyncio.to_thread(processes.__enter__)
+        processes = _processes(folder, wait_scale, report, settings or {}, gateway_options)
+        group, addresses, read = await asyncio.to_thread(processes.__enter__)
         stack.push_async_callback(asyncio.to_thread, processes.__exit__, None, None, None)
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=30))
         hmis = await stack.enter_async_context(
@@ -195,7 +216,7 @@ async def server_stage(folder: Path, *, wait_scale: float, report: Report) -> As
             mode="server",
             hmis=hmis,
             control=control,
-            register_bridge=lambda: _set_bridge(settings, addresses["hip"], None),
+            register_bridge=lambda: _set_bridge(read, addresses["hip"], None),
             addresses=addresses,
             service=group,
         )
