@@ -22,6 +22,7 @@ from hip.application.bundling import BuildBundle
 from hip.application.consents import ReceiveConsent
 from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
+from hip.application.decision_seals import SealDecisions
 from hip.application.discovery import AnswerDiscovery
 from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
@@ -208,6 +209,7 @@ class House:
         self.policy = ReleasePolicy(consent_manager="sbx")
         self.gate = ReleaseGate(sealer, self.pusher, self.policy)
         self.retry_transfer = RetryTransfer(self.units, self.clock, self.waits, self.gate)
+        self.seal_decisions = SealDecisions(self.units, self.facilities, self.clock)
         self.explain_release = ExplainRelease(self.units, self.clock)
         self.build_bundle = BuildBundle(
             self.units, self.documents, FhirComposer(), self.validator, self.facilities, self.clock

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hip.application.ports import Clock
 from hip.application.storage import Units
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink, BrokenLink
+from hip.domain.decision_seals import SEALED, DecisionSeal
 from hip.domain.identifiers import HipId
 
 _LINKS_AT_ONCE = 1000
@@ -64,7 +65,8 @@ class AuditTrail:
     async def verify(self, hip_id: HipId, anchors: Sequence[AuditHead] = ()) -> BrokenLink | AuditHead:
         """The first place where the chain does not hold, or its end when it is whole.
 
-        An edit, a deletion, an addition or a reordering breaks the chain itself; entries cut off its end contradict
+        An edit, a deletion, an addition or a reordering breaks the chain itself, and one of the decision records breaks
+        the entry that seals them; entries cut off its end contradict
         the head noted beside it; ``anchors`` (those of other HIPs are passed by) find a chain that was cut or written
         anew together with its head.
         """
@@ -76,6 +78,10 @@ class AuditTrail:
             if broken is not None:
                 return broken
             head = link.head
+            if not await self._decisions_hold(link.entry):
+                return BrokenLink(
+                    hip_id=hip_id, sequence=link.sequence, reason="the decision records it seals were changed"
+                )
             while kept and kept[-1].sequence <= head.sequence:
                 broken = head.contradicting(kept.pop())
                 if broken is not None:
@@ -84,3 +90,14 @@ class AuditTrail:
             return head.contradicting(kept[0]) or head
         (noted,) = await self.heads(hip_id)
         return head.beyond(noted) or head
+
+    async def _decisions_hold(self, entry: AuditEntry) -> bool:
+        """True for an entry that seals nothing."""
+        if entry.action != SEALED:
+            return True
+        seal = DecisionSeal.read(entry.detail)
+        if seal is None:
+            return False
+        async with self.units() as uow:
+            found = await uow.decisions.numbered(entry.hip_id, after=seal.first - 1, limit=seal.count + 1)
+        return seal.holds([one for one in found if one.number <= seal.last])

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from hip.application.listings import Listing
 from hip.domain.consents import Consent
+from hip.domain.decision_seals import NumberedDecision
 from hip.domain.decisions import Decision
 from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, TransactionId
 from hip.domain.transfers import Page, Transfer, TransferOutcome, TransferState
@@ -104,6 +105,9 @@ class Decisions(Protocol):
         requester: str | None = None,
     ) -> Sequence[Decision]:
         """Newest first. ``patient`` is the digest of an ABHA address, ``requester`` an HIU id."""
+
+    async def numbered(self, hip_id: HipId, *, after: int, limit: int) -> Sequence[NumberedDecision]:
+        """Records by number, from the first one above ``after`` on."""
 
     async def tally(self, hip_id: HipId, consent_id: ConsentId) -> int:
         """How many there are about a consent."""

@@ -32,6 +32,7 @@ from hip.application.callbacks import ProcessCallback, ReceiveCallback, ReplayCa
 from hip.application.consents import ReceiveConsent
 from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
+from hip.application.decision_seals import SealDecisions
 from hip.application.discovery import AnswerDiscovery
 from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
@@ -178,6 +179,7 @@ class UseCases(DeclarativeContainer):
         leave_entries,
     )
     fetch_entry = Singleton(FetchEntry, _a.units, gate, _a.clock, _a.waits.provided.entry_kept)
+    seal_decisions = Singleton(SealDecisions, _a.units, _a.facilities, _a.clock)
     sweep_entries = Singleton(SweepEntries, _a.units, _a.clock, _a.waits.provided.entry_kept)
     explain_release = Singleton(ExplainRelease, _a.units, _a.clock)
     retry_transfer = Singleton(RetryTransfer, _a.units, _a.clock, _a.waits, gate)
@@ -208,7 +210,7 @@ class UseCases(DeclarativeContainer):
     sweep_exchanges = Singleton(SweepExchanges, _a.units, _a.clock)
     sweep_consents = Singleton(SweepConsents, _a.units, _a.clock)
     sweep_deadlines = Singleton(SweepDeadlines, _a.units, _a.clock, _a.alarm)
-    sweep = Singleton(SweepAll, List(sweep_exchanges, sweep_consents, sweep_deadlines, sweep_entries))
+    sweep = Singleton(SweepAll, List(sweep_exchanges, sweep_consents, sweep_deadlines, sweep_entries, seal_decisions))
     run_rows = Singleton(
         RunRows,
         _a.units,

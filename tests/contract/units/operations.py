@@ -151,6 +151,7 @@ OPERATIONS: dict[str, Operation] = {
     "waiting_entries.remove_older": lambda uow: uow.waiting_entries.remove_older(than=NOW, limit=1),
     "decisions.append": lambda uow: uow.decisions.append(a_decision()),
     "decisions.list": lambda uow: uow.decisions.list(_ALL),
+    "decisions.numbered": lambda uow: uow.decisions.numbered(HIP, after=0, limit=1),
     "decisions.tally": lambda uow: uow.decisions.tally(HIP, _CONSENT),
     "audit.append": _appended,
     "audit.list": lambda uow: uow.audit.list(_ALL),

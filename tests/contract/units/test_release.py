@@ -15,6 +15,7 @@ from tests.builders.transfers import a_page, a_transfer
 from hip.application.storage import Listing, Topic, UnitOfWork, Units
 from hip.domain.callbacks import CallbackId
 from hip.domain.consents import ConsentStatus, SignatureState
+from hip.domain.decision_seals import DecisionSeal
 from hip.domain.decisions import Stage
 from hip.domain.errors import NotFound
 from hip.domain.hi_types import HiType
@@ -46,6 +47,22 @@ async def test_a_decision_comes_back_as_it_was_and_is_found_by_all_it_is_about(u
         assert await uow.decisions.tally(HIP, CONSENT) == 2
         assert await uow.decisions.tally(OTHER_HIP, CONSENT) == 1
         assert await uow.decisions.tally(HIP, ConsentId("consent-3")) == 0
+
+
+async def test_aud_02_decisions_are_numbered_in_their_order_and_read_back_as_they_were_sealed(units: Units) -> None:
+    decisions = [a_decision(page=page, at=NOW + page * SECOND) for page in (1, 2, 3)]
+    for decision in (*decisions, a_decision(hip_id=OTHER_HIP)):
+        async with units() as uow:
+            await uow.decisions.append(decision)
+            await uow.commit()
+    async with units() as uow:
+        found = await uow.decisions.numbered(HIP, after=0, limit=10)
+        assert [one.decision for one in found] == decisions
+        assert [one.number for one in found] == sorted({one.number for one in found})
+        assert await uow.decisions.numbered(HIP, after=found[0].number, limit=1) == [found[1]]
+        assert await uow.decisions.numbered(HIP, after=found[2].number, limit=1) == []
+        seal = DecisionSeal.of(found)
+        assert seal.holds(await uow.decisions.numbered(HIP, after=seal.first - 1, limit=seal.count + 1))
 
 
 async def test_an_unchanged_consent_is_not_read_again_and_a_changed_one_is(units: Units) -> None:

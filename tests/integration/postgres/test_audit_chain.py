@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.builders.conversations import an_audit_entry
 from tests.builders.databases import a_postgres_database, connected
+from tests.builders.decisions import a_decision
 from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import NOW, SECOND
 from tests.servers import Servers
@@ -13,7 +14,10 @@ from tests.servers import Servers
 from hip.adapters.postgres import schema
 from hip.adapters.postgres.units import PostgresDatabase
 from hip.application.audit import AuditTrail
+from hip.application.decision_seals import SETTLED, SealDecisions
 from hip.domain.audit import AuditHead, BrokenLink
+from hip.domain.facilities import Facility
+from hip.entrypoints.facilities import ConfiguredFacilities
 
 ENTRIES = 5
 BEFORE = "0006"
@@ -101,6 +105,36 @@ async def test_aud_02_a_cut_that_also_sets_the_noted_end_back_is_found_by_an_anc
     )
     assert isinstance(await trail.verify(HIP), AuditHead)  # the database alone cannot know
     assert await trail.verify(HIP, anchors) == BrokenLink(hip_id=HIP, sequence=4, reason="entries 4 to 5 are missing")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE release_decisions SET requester = 'HIU-9' WHERE page = 2",
+        "UPDATE release_decisions SET at = at - interval '1 microsecond' WHERE page = 1",
+        "UPDATE release_decisions SET records = '[]' WHERE page = 3",
+        "UPDATE release_decisions SET results = jsonb_set(results, '{0,verdict}', '\"refuse\"') WHERE page = 1",
+        "DELETE FROM release_decisions WHERE page = 2",
+        "DELETE FROM release_decisions",
+        "UPDATE release_decisions a SET page = 5 - b.page FROM release_decisions b "
+        "WHERE (a.page, b.page) IN ((2, 2), (3, 3)) AND a.page = b.page",
+    ],
+)
+async def test_a_decision_that_was_changed_since_it_was_sealed_is_found(
+    change: str, database: PostgresDatabase, url: str
+) -> None:
+    for page in (1, 2, 3):
+        async with database.unit() as uow:
+            await uow.decisions.append(a_decision(page=page))
+            await uow.commit()
+    facilities = ConfiguredFacilities((Facility(hip_id=HIP, name="Ours"),))
+    assert await SealDecisions(database.unit, facilities, lambda: NOW + SETTLED)() == 3
+    trail = AuditTrail(database.unit)
+    assert isinstance(await trail.verify(HIP), AuditHead)
+    await tampered(url, change)
+    broken = await trail.verify(HIP)
+    assert broken == BrokenLink(hip_id=HIP, sequence=1, reason="the decision records it seals were changed")
 
 
 @pytest.fixture

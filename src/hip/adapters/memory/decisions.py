@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
+from hip.domain.decision_seals import NumberedDecision
 from hip.domain.decisions import Decision
 from hip.domain.identifiers import ConsentId, HipId, TransactionId
 
@@ -51,3 +52,8 @@ class MemoryDecisions:
     async def tally(self, hip_id: HipId, consent_id: ConsentId) -> int:
         await self._session.step()
         return sum((row.hip_id, row.consent_id) == (hip_id, consent_id) for row in self._rows)
+
+    async def numbered(self, hip_id: HipId, *, after: int, limit: int) -> Sequence[NumberedDecision]:
+        await self._session.step()
+        found = [(number, row) for number, row in sorted(self._rows.items()) if row.hip_id == hip_id and number > after]
+        return [NumberedDecision(number=number, decision=row) for number, row in found[:limit]]

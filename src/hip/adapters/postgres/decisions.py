@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, func, insert, select
 from hip.adapters.postgres.statements import Statements, listed
 from hip.adapters.postgres.tables.release import release_decisions
 from hip.application.storage import Listing
+from hip.domain.decision_seals import NumberedDecision
 from hip.domain.decisions import Decision, RecordDecision, RuleResult, Stage
 from hip.domain.identifiers import ConsentId, HipId, TransactionId
 
@@ -81,3 +82,12 @@ class PostgresDecisions:
             .where(release_decisions.c.hip_id == hip_id, release_decisions.c.consent_id == consent_id)
         )
         return int((await self._statements.run(counted)).scalar_one())
+
+    async def numbered(self, hip_id: HipId, *, after: int, limit: int) -> Sequence[NumberedDecision]:
+        rows = await self._statements.all(
+            select(release_decisions)
+            .where(release_decisions.c.hip_id == hip_id, release_decisions.c.sequence > after)
+            .order_by(release_decisions.c.sequence)
+            .limit(limit)
+        )
+        return [NumberedDecision(number=row["sequence"], decision=_decision(row)) for row in rows]

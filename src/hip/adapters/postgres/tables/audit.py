@@ -19,6 +19,7 @@ audit = Table(
     text("digest"),
     PrimaryKeyConstraint("hip_id", "sequence", name="pk_audit"),
     Index("ix_audit_at", "hip_id", "at"),
+    Index("ix_audit_action", "hip_id", "action", "sequence"),
 )
 
 audit_heads = Table(
