@@ -26,6 +26,7 @@ from hip.application.decision_seals import SealDecisions
 from hip.application.discovery import AnswerDiscovery
 from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
+from hip.application.link_batches import LinkBatch
 from hip.application.link_confirms import AnswerLinkConfirm
 from hip.application.link_inits import AnswerLinkInit, LinkingRules
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
@@ -49,6 +50,7 @@ from hip.application.retries import RetryTransfer
 from hip.application.sms import SendSmsLink
 from hip.application.storage import OutboxRow, Topic
 from hip.application.sweeps import SweepConsents, SweepDeadlines
+from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
 from hip.application.waiting_entries import FetchEntry, LeaveEntries, SweepEntries
 from hip.application.waits import Waits
@@ -186,8 +188,15 @@ class House:
         self.conversations = talk
         sealer = CryptographySealer()
         self.receive_visit = ReceiveVisit(self.units, self.records, self.facilities, self.clock)
-        self.link_visit = LinkVisit(self.units, self.tokens, talk, self.clock, self.ids, self.waits)
-        self.accept_token = AcceptToken(self.units, self.tokens, self.clock)
+        self.link_visit = LinkVisit(
+            self.units,
+            self.tokens,
+            RequestToken(self.units, talk, self.clock, self.waits),
+            LinkBatch(self.units, self.tokens, talk, self.clock),
+            self.clock,
+            self.ids,
+        )
+        self.accept_token = AcceptToken(self.units, self.tokens, self.clock, self.waits)
         self.accept_link_result = AcceptLinkResult(self.units, self.tokens, self.clock)
         self.accept_notify = AcceptNotify(self.units, self.clock, self.waits)
         self.answer_discovery = AnswerDiscovery(self.units, talk, _exactly, self.clock)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hip.application.messages import GatewayCall
+from hip.application.messages import GatewayCall, GenerateToken
 from hip.application.ports import Clock, Gateway, Ids
 from hip.application.storage import Units
 from hip.application.waits import Waits
@@ -22,27 +22,28 @@ class Conversations:
     ids: Ids
     waits: Waits
 
-    async def hold(self, call: GatewayCall, *, hip_id: HipId) -> Exchange:
+    async def hold(self, call: GatewayCall, *, hip_id: HipId, repeat_counts: bool = True) -> Exchange:
         """Say ``call`` unless it has been said; return the exchange as it then stands.
 
         Nothing is sent when the exchange about this business key has succeeded or still awaits its callback. A call
-        that must happen at most once and whose fate is hidden becomes ``unanswered`` and is not repeated. Raises
-        Transient when another try later may succeed; the refusal is kept all the same. Raises Waiting while another
-        worker may still be making such a call: two visits of one patient want the same link token.
+        that must happen at most once and whose fate is hidden becomes ``unanswered`` and is not repeated. A refusal
+        that says it was done before is a success only if ``repeat_counts``. Raises Waiting while another process may
+        have the call under way, Transient when another try later may succeed; the refusal is kept all the same.
         """
         exchange = await self._register(call, hip_id)
         if exchange.outcome is not Outcome.SENT:
             return exchange
         try:
-            return await self._send(call, exchange)
+            return await self._send(call, exchange, repeat_counts=repeat_counts)
         except SessionRefused:
             renewed = await self._register(call, hip_id, again=True)
-            return await self._send(call, renewed)
+            return await self._send(call, renewed, repeat_counts=repeat_counts)
 
     async def _register(self, call: GatewayCall, hip_id: HipId, *, again: bool = False) -> Exchange:
         now = self.clock()
         request_id = RequestId(self.ids())
         due = now + self.waits.answer
+        payload = call.payload if isinstance(call, GenerateToken) else None
         async with self.units() as uow:
             latest = await uow.exchanges.lock_latest(hip_id, call.flow, call.business_key)
             if latest is None or (latest.succeeded and call.flow.renewable):
@@ -54,31 +55,38 @@ class Conversations:
                     request_id=request_id,
                     now=now,
                     answer_due=due,
+                    payload=payload,
                 )
             elif latest.succeeded or (latest.outcome is Outcome.ACCEPTED and not latest.overdue(now)):
                 return latest
+            elif not again and latest.outcome is Outcome.SENT and now < (over := self._surely_over(latest)):
+                # Whoever sent it has not said what came of it; after that time it must have died.
+                raise Waiting(f"{call.flow} is under way", retry_after=min(over - now, self.waits.lease))
             elif call.flow.at_most_once and not again and latest.outcome is Outcome.SENT:
-                if now < latest.attempts[-1].sent_at + self.waits.under_way:
-                    raise Waiting("the same call is under way")
                 exchange = latest.lapse(now=now)
             elif call.flow.at_most_once and not again and self._fate_hidden(latest, now):
                 return latest
             else:
-                exchange = latest.again(request_id, now=now, answer_due=due)
+                exchange = latest.again(request_id, now=now, answer_due=due, payload=payload)
             await uow.exchanges.save(exchange)
             await uow.commit()
         return exchange
+
+    def _surely_over(self, latest: Exchange) -> datetime:
+        """When the last attempt can be under way no more: later for a call that must not be made twice."""
+        longest = self.waits.under_way if latest.flow.at_most_once else self.waits.lease
+        return latest.attempts[-1].sent_at + longest
 
     def _fate_hidden(self, latest: Exchange, now: datetime) -> bool:
         """A counted call, or one a person feels, may have arrived: not repeated before a day has passed."""
         return latest.outcome is Outcome.UNANSWERED and now < latest.updated_at + self.waits.token_quota
 
-    async def _send(self, call: GatewayCall, exchange: Exchange) -> Exchange:
+    async def _send(self, call: GatewayCall, exchange: Exchange, *, repeat_counts: bool) -> Exchange:
         request_id = exchange.attempts[-1].request_id
         try:
             status = await self.gateway.send(call, hip_id=exchange.hip_id, request_id=request_id, now=self.clock())
         except GatewayRefused as refusal:
-            if call.flow.already_done(refusal.code):
+            if repeat_counts and call.flow.already_done(refusal.code):
                 return await self._settle(exchange, accepted=refusal.status, answered=call.flow.expects_callback)
             return await self._settle(exchange, refused=refusal.status, code=refusal.code)
         except Transient as failure:

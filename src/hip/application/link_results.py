@@ -4,34 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hip.application.context_notifies import wait_before_retry
+from hip.application.link_batches import TOKEN_IS_BAD, forget_token, mark_linked, refuse
 from hip.application.messages import Delivery, LinkAnswered, NotifyAnswered
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits
-from hip.domain.audit import AuditEntry
-from hip.domain.errors import NotFound, StorageFailed
+from hip.domain.errors import NotFound
 from hip.domain.exchanges import Exchange, Flow
-from hip.domain.identifiers import CareContextReference, HipId, RequestId, VisitCode
-from hip.domain.links import LinkRequest, LinkStatus
-
-TOKEN_IS_BAD = frozenset({"ABDM-1026", "ABDM-1038", "ABDM-1062", "ABDM-1063", "ABDM-1066"})
-"""The link token is dropped and asked for again, once (contract §2.2)."""
-
-
-async def mark_linked(
-    uow: UnitOfWork, hip_id: HipId, visit_code: VisitCode, *, request_id: RequestId, now: datetime
-) -> None:
-    """The gateway confirmed: care context, request and (by a worker) ``PatientCareContexts`` say so."""
-    request = await uow.link_requests.lock_by_visit(hip_id, visit_code)
-    context = await uow.care_contexts.lock(hip_id, CareContextReference(visit_code))
-    if request is None or context is None or request.abha_address is None:
-        return
-    await uow.care_contexts.save(context.link(request.abha_address, reference=request.reference, now=now))
-    await uow.link_requests.save(request.move(LinkStatus.LINKED, now=now, request_id=request_id))
-    await uow.outbox.add(hip_id, Topic.PROJECTION, f"contexts|{context.patient_reference}", run_at=now)
-    await uow.audit.append(
-        AuditEntry(hip_id=hip_id, at=now, actor="gateway", action="care-context-linked", subject=visit_code)
-    )
+from hip.domain.identifiers import HipId, RequestId, VisitCode
+from hip.domain.links import LinkStatus
 
 
 async def answered(
@@ -56,35 +37,21 @@ class AcceptLinkResult:
         """Linked only by this word of the gateway, never by the 202; ABDM-1056 counts as linked."""
         now, hip_id = self.clock(), delivery.hip_id
         code = event.error.code if event.error else None
-        if code is not None and Flow.LINK_CARE_CONTEXT.already_done(code):
-            code = None
         async with self.units() as uow:
+            exchange = await uow.exchanges.lock_by_request_id(hip_id, event.answers)
+            batch = await uow.link_requests.led_by(hip_id, VisitCode(exchange.business_key)) if exchange else []
+            if code is not None and Flow.LINK_CARE_CONTEXT.already_done(code) and len(batch) <= 1:
+                code = None
             exchange = await answered(uow, hip_id, event.answers, code, Flow.LINK_CARE_CONTEXT, now=now)
-            visit_code = VisitCode(exchange.business_key)
-            request = await uow.link_requests.lock_by_visit(hip_id, visit_code)
             if exchange.succeeded:
-                await mark_linked(uow, hip_id, visit_code, request_id=event.answers, now=now)
-            elif request is not None and code is not None:
-                await self._refused(uow, request, code, request_id=event.answers, now=now)
+                for request in batch:
+                    if request.status is not LinkStatus.LINKED:
+                        await mark_linked(uow, request, request_id=event.answers, now=now)
+            elif code is not None:
+                await refuse(uow, batch, code, request_id=event.answers, now=now)
             await uow.commit()
-        if code in TOKEN_IS_BAD and request is not None and request.abha_address is not None:
-            try:
-                await self.tokens.drop(hip_id, request.abha_address)
-            except StorageFailed:
-                return  # a stale cached token is refused by the gateway once more, then dropped
-
-    async def _refused(
-        self, uow: UnitOfWork, request: LinkRequest, code: str, *, request_id: RequestId, now: datetime
-    ) -> None:
-        if code in TOKEN_IS_BAD and request.abha_address is not None:
-            await uow.link_tokens.drop(request.hip_id, request.abha_address)
-            if not request.token_renewed and request.status is LinkStatus.REQUESTED:
-                renewed = request.move(LinkStatus.AWAITING_TOKEN, now=now, token_renewed=True)
-                await uow.link_requests.save(renewed)
-                await uow.outbox.add(request.hip_id, Topic.LINK, request.visit_code, run_at=now)
-                return
-        if request.status is not LinkStatus.LINKED:
-            await uow.link_requests.save(request.move(LinkStatus.REFUSED, now=now, request_id=request_id, code=code))
+        if code in TOKEN_IS_BAD and batch:
+            await forget_token(self.tokens, hip_id, batch[0].abha_address)
 
 
 @dataclass(frozen=True, slots=True)

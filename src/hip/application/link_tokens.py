@@ -6,12 +6,14 @@ from datetime import datetime
 from hip.application.messages import Delivery, GatewayError, TokenAnswered
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
+from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.errors import NotFound, StorageFailed
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, RequestId
 from hip.domain.links import LinkStatus, LinkToken
+from hip.domain.token_requests import PASSING
 
 
 async def remember(tokens: TokenCache, token: LinkToken, *, now: datetime) -> None:
@@ -27,6 +29,7 @@ class AcceptToken:
     units: Units
     tokens: TokenCache
     clock: Clock
+    waits: Waits
 
     async def __call__(self, delivery: Delivery, event: TokenAnswered) -> None:
         """Repeats change nothing. Raises NotFound when no call of ours is answered by it."""
@@ -89,5 +92,7 @@ class AcceptToken:
             if code is None:
                 await uow.link_requests.save(request.move(LinkStatus.READY, now=now))
                 await uow.outbox.add(hip_id, Topic.LINK, request.visit_code, run_at=now)
+            elif code in PASSING:
+                await uow.outbox.add(hip_id, Topic.LINK, request.visit_code, run_at=now + self.waits.duplicate_window)
             elif request.status is LinkStatus.AWAITING_TOKEN or request.request_id == answers:
                 await uow.link_requests.save(request.move(LinkStatus.REFUSED, now=now, code=code))

@@ -2,33 +2,15 @@
 
 from dataclasses import dataclass
 
-from hip.application.conversations import Conversations
-from hip.application.link_results import mark_linked
+from hip.application.link_batches import LinkBatch
 from hip.application.link_tokens import remember
-from hip.application.messages import GenerateToken, LinkCareContexts, LinkedContext, PatientEntry
+from hip.application.linkables import Linkable
 from hip.application.ports import Clock, Ids, TokenCache
-from hip.application.storage import Topic, Units
-from hip.application.waits import Waits
+from hip.application.storage import Units
+from hip.application.token_requests import RequestToken
 from hip.domain.errors import LinkTokenRefused, NotFound, StorageFailed
-from hip.domain.exchanges import Exchange, Flow, Outcome
-from hip.domain.identifiers import AbhaAddress, CareContextReference, HipId, LinkReference, VisitCode
-from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
-from hip.domain.patients import Patient
-
-TOKEN_REQUESTS_PER_DAY = 3
-"""LINK-02: the gateway blocks the patient for 24 hours at the fourth, so it is refused here."""
-
-BLOCKED = "ABDM-1027"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linkable:
-    """A visit that may be linked now."""
-
-    context: CareContext
-    patient: Patient
-    abha_address: AbhaAddress
-    request: LinkRequest
+from hip.domain.identifiers import CareContextReference, HipId, LinkReference, VisitCode
+from hip.domain.links import LinkRequest, LinkStatus, LinkToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +19,10 @@ class LinkVisit:
 
     units: Units
     tokens: TokenCache
-    conversations: Conversations
+    request_token: RequestToken
+    link_batch: LinkBatch
     clock: Clock
     ids: Ids
-    waits: Waits
 
     async def __call__(self, hip_id: HipId, key: str) -> None:
         """``key`` is the visit code. Raises NotFound when the visit has no care context yet (LINK-05)."""
@@ -49,9 +31,9 @@ class LinkVisit:
             return
         token = await self._token(linkable)
         if token is None:
-            await self._request_token(linkable)
+            await self.request_token(linkable)
         else:
-            await self._link(linkable, token)
+            await self.link_batch(linkable, token)
 
     async def _prepare(self, hip_id: HipId, visit_code: VisitCode) -> Linkable | None:
         now = self.clock()
@@ -99,93 +81,3 @@ class LinkVisit:
         if not cached:
             await remember(self.tokens, token, now=now)
         return token
-
-    async def _request_token(self, linkable: Linkable) -> None:
-        hip_id, patient, now = linkable.context.hip_id, linkable.patient, self.clock()
-        async with self.units() as uow:
-            # With the conversation locked no answer can slip in between: a token that came meanwhile is used.
-            latest = await uow.exchanges.lock_latest(hip_id, Flow.GENERATE_TOKEN, str(linkable.abha_address))
-            token = await uow.link_tokens.current(hip_id, linkable.abha_address, now=now)
-            if token is not None and token.abha_number == patient.abha_number:
-                await uow.outbox.add(hip_id, Topic.LINK, linkable.context.visit_code, run_at=now)
-                await uow.commit()
-                return
-            request = await uow.link_requests.lock_by_visit(hip_id, linkable.context.visit_code)
-            asked = await uow.exchanges.requests_since(
-                hip_id, Flow.GENERATE_TOKEN, str(linkable.abha_address), now - self.waits.token_quota
-            )
-            waiting = latest is not None and latest.outcome in (Outcome.SENT, Outcome.ACCEPTED)
-            blocked = asked >= TOKEN_REQUESTS_PER_DAY and not waiting
-            if request is not None:
-                if blocked:
-                    request = request.move(LinkStatus.REFUSED, now=now, code=BLOCKED)
-                else:
-                    request = request.move(LinkStatus.AWAITING_TOKEN, now=now)
-                await uow.link_requests.save(request)
-            await uow.commit()
-        if blocked:
-            return
-        exchange = await self.conversations.hold(
-            GenerateToken(
-                abha_address=linkable.abha_address,
-                abha_number=patient.abha_number,
-                name=patient.name,
-                gender=patient.gender,
-                birth_year=patient.birth_year,
-            ),
-            hip_id=hip_id,
-        )
-        await self._note_failure(exchange, linkable, awaiting=LinkStatus.AWAITING_TOKEN)
-
-    async def _link(self, linkable: Linkable, token: LinkToken) -> None:
-        hip_id, context, now = linkable.context.hip_id, linkable.context, self.clock()
-        async with self.units() as uow:
-            request = await uow.link_requests.lock_by_visit(hip_id, context.visit_code)
-            if request is None or request.status is LinkStatus.LINKED:
-                return
-            # Before the call, for its callback may overtake its reply.
-            if request.status is not LinkStatus.REQUESTED:
-                if request.status is not LinkStatus.READY:
-                    request = request.move(LinkStatus.READY, now=now)
-                request = request.move(LinkStatus.REQUESTED, now=now)
-            await uow.link_requests.save(request)
-            await uow.commit()
-        shown = LinkedContext(reference=context.reference, display=context.display)
-        exchange = await self.conversations.hold(
-            LinkCareContexts(
-                abha_address=linkable.abha_address,
-                abha_number=token.abha_number,
-                link_token=token.value,
-                entries=tuple(
-                    PatientEntry(
-                        patient_reference=linkable.patient.reference,
-                        display=linkable.patient.display,
-                        hi_type=hi_type,
-                        care_contexts=(shown,),
-                    )
-                    for hi_type in context.hi_types
-                ),
-                key=context.visit_code,
-            ),
-            hip_id=hip_id,
-        )
-        await self._note_failure(exchange, linkable, awaiting=LinkStatus.REQUESTED)
-        if exchange.succeeded:
-            async with self.units() as uow:
-                await mark_linked(
-                    uow, hip_id, context.visit_code, request_id=exchange.attempts[-1].request_id, now=self.clock()
-                )
-                await uow.commit()
-
-    async def _note_failure(self, exchange: Exchange, linkable: Linkable, *, awaiting: LinkStatus) -> None:
-        """Show the desk a refusal or a hidden fate; a callback that came meanwhile has moved the request already."""
-        status = {Outcome.REFUSED: LinkStatus.REFUSED, Outcome.UNANSWERED: LinkStatus.UNANSWERED}.get(exchange.outcome)
-        async with self.units() as uow:
-            request = await uow.link_requests.lock_by_visit(linkable.context.hip_id, linkable.context.visit_code)
-            if request is None or request.status is not awaiting:
-                return
-            request_id = exchange.attempts[-1].request_id
-            code = exchange.attempts[-1].code or exchange.refusal
-            moved = request.move(status or awaiting, now=self.clock(), request_id=request_id, code=code)
-            await uow.link_requests.save(moved)
-            await uow.commit()

@@ -5,6 +5,7 @@ Adapters turn ``GatewayCall`` into HTTP (contract §2, strictly) and raw callbac
 exchange.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,6 +57,12 @@ class GenerateToken:
     @property
     def business_key(self) -> str:
         return str(self.abha_address)
+
+    @property
+    def payload(self) -> str:
+        """A short hash of the demographics: whether the desk has changed anything since a refusal."""
+        said = (self.abha_address, self.abha_number, self.name, self.gender, self.birth_year)
+        return hashlib.blake2b("\0".join(map(str, said)).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,14 @@
 """The relay: due outbox rows → jobs, at least once; and the sweep of conversations nobody answered."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hip.application.ports import Clock, JobQueue
-from hip.application.storage import OutboxRow, Topic, Units
+from hip.application.storage import OutboxRow, Topic, UnitOfWork, Units
 from hip.application.waits import Waits
-from hip.domain.exchanges import Flow
-from hip.domain.identifiers import AbhaAddress, HipId, VisitCode
+from hip.domain.exchanges import Exchange, Flow
+from hip.domain.identifiers import AbhaAddress, VisitCode
 from hip.domain.links import LinkRequest, LinkStatus
 
 BATCH = 50
@@ -17,8 +18,6 @@ BATCH = 50
 MOST_WAITING = 16
 """Batches that may wait for a worker. What is enqueued beyond what workers reach within a lease is leased again before
 anybody looks at it, and a worker that only ever meets such batches does nothing: so the rest waits in the outbox."""
-
-_AWAITING = frozenset({LinkStatus.AWAITING_TOKEN, LinkStatus.REQUESTED, LinkStatus.SMS_REQUESTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +62,23 @@ class SweepExchanges:
             lapsed = await uow.exchanges.lapsed(now=now, limit=BATCH)
             for exchange in lapsed:
                 await uow.exchanges.save(exchange.lapse(now=now))
-                requests: list[LinkRequest | None] = []
-                if exchange.flow is Flow.GENERATE_TOKEN:
-                    address = AbhaAddress.parse(exchange.business_key)
-                    requests += await uow.link_requests.awaiting_token(exchange.hip_id, address)
-                elif exchange.flow is Flow.LINK_CARE_CONTEXT or exchange.flow is Flow.SMS_NOTIFY:
-                    visit_code = VisitCode(exchange.business_key.partition("|")[0])
-                    requests = [await uow.link_requests.lock_by_visit(HipId(exchange.hip_id), visit_code)]
-                for request in requests:
-                    if request is not None and request.status in _AWAITING:
-                        await uow.link_requests.save(request.move(LinkStatus.UNANSWERED, now=now, code="no-answer"))
+                for request in await _waiting_for(uow, exchange):
+                    await uow.link_requests.save(request.move(LinkStatus.UNANSWERED, now=now, code="no-answer"))
             if lapsed:
                 await uow.commit()
         return len(lapsed)
+
+
+async def _waiting_for(uow: UnitOfWork, exchange: Exchange) -> Sequence[LinkRequest]:
+    """The link requests that this conversation keeps from going on."""
+    hip_id, key = exchange.hip_id, exchange.business_key
+    if exchange.flow is Flow.GENERATE_TOKEN:
+        waiting = await uow.link_requests.awaiting_token(hip_id, AbhaAddress(key))
+        return [request for request in waiting if request.status is LinkStatus.AWAITING_TOKEN]
+    if exchange.flow is Flow.LINK_CARE_CONTEXT:
+        batch = await uow.link_requests.led_by(hip_id, VisitCode(key))
+        return [request for request in batch if request.status is LinkStatus.REQUESTED]
+    if exchange.flow is Flow.SMS_NOTIFY:
+        request = await uow.link_requests.lock_by_visit(hip_id, VisitCode(key.partition("|")[0]))
+        return [request] if request is not None and request.status is LinkStatus.SMS_REQUESTED else []
+    return []

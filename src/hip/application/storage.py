@@ -167,6 +167,9 @@ class LinkRequests(Protocol):
     async def of_address(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
         """Locked, oldest first."""
 
+    async def led_by(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[LinkRequest]:
+        """Every visit that goes, or went, out in the link call of this one. Locked, oldest first."""
+
     async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
         """Locked, oldest first: those that wait for a token, and those shown as unanswered, for a token may be late."""
 

@@ -74,6 +74,8 @@ class Attempt:
     """One HTTP call. Registered before sending, because its callback may overtake the reply (contract §1.8).
 
     ``status`` is the HTTP status of the reply (None: none seen), ``code`` the error code of reply or callback.
+    ``payload`` is a short hash of what was said, where a refusal depends on it (contract §5.3): the demographics of a
+    token request.
     """
 
     request_id: RequestId
@@ -82,6 +84,7 @@ class Attempt:
     code: str | None = None
     replied_at: datetime | None = None
     answered_at: datetime | None = None
+    payload: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,7 @@ class Exchange:
         request_id: RequestId,
         now: datetime,
         answer_due: datetime | None,
+        payload: str | None = None,
     ) -> Self:
         """A new conversation with its first attempt, about to be sent."""
         return cls(
@@ -125,7 +129,7 @@ class Exchange:
             opened_at=now,
             updated_at=now,
             answer_due=answer_due if flow.expects_callback else None,
-            attempts=(Attempt(request_id=request_id, sent_at=now),),
+            attempts=(Attempt(request_id=request_id, sent_at=now, payload=payload),),
         )
 
     @property
@@ -149,7 +153,9 @@ class Exchange:
         """True when the callback should have come by now."""
         return self.answer_due is not None and now >= self.answer_due
 
-    def again(self, request_id: RequestId, *, now: datetime, answer_due: datetime | None) -> Self:
+    def again(
+        self, request_id: RequestId, *, now: datetime, answer_due: datetime | None, payload: str | None = None
+    ) -> Self:
         """Another attempt under a fresh REQUEST-ID. Raises IllegalTransition once the exchange has succeeded."""
         if self.succeeded:
             raise IllegalTransition("exchange", self.outcome, "another attempt")
@@ -158,7 +164,7 @@ class Exchange:
             outcome=Outcome.SENT,
             updated_at=now,
             answer_due=answer_due if self.flow.expects_callback else None,
-            attempts=(*self.attempts, Attempt(request_id=request_id, sent_at=now)),
+            attempts=(*self.attempts, Attempt(request_id=request_id, sent_at=now, payload=payload)),
         )
 
     def accept(self, request_id: RequestId, *, status: int, now: datetime) -> Self:

@@ -173,7 +173,8 @@ class LinkRequest:
     """The linking of one visit, from wanted to linked or refused.
 
     ``request_id`` is the REQUEST-ID of the last link (or SMS) call, ``transaction_id`` the discovery's when the
-    patient began it. ``code`` is the first refusal of the present try and is kept until a new try begins.
+    patient began it. ``code`` is the first refusal of the present try and is kept until a new try begins. ``led_by`` is
+    the visit in whose call it goes out: another one's in a batch, its own for one that must go alone.
     """
 
     hip_id: HipId
@@ -188,6 +189,7 @@ class LinkRequest:
     transaction_id: TransactionId | None = None
     code: str | None = None
     token_renewed: bool = False
+    led_by: VisitCode | None = None
 
     def forget_account(self, *, now: datetime) -> Self:
         """RET-02: whom it linked to is purged; what was not linked yet never will be (ABDM-1407)."""
@@ -203,6 +205,7 @@ class LinkRequest:
         request_id: RequestId | None = None,
         code: str | None = None,
         token_renewed: bool | None = None,
+        led_by: VisitCode | None = None,
     ) -> Self:
         """Go to ``status``; the same status again changes nothing but ``request_id``.
 
@@ -219,4 +222,5 @@ class LinkRequest:
             request_id=request_id or self.request_id,
             code=kept if status in (LinkStatus.REFUSED, LinkStatus.UNANSWERED) else None,
             token_renewed=self.token_renewed if token_renewed is None else token_renewed,
+            led_by=led_by or self.led_by,
         )

@@ -37,6 +37,7 @@ from hip.application.discovery import AnswerDiscovery
 from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
 from hip.application.jobs import CancelJob, RetryJob
+from hip.application.link_batches import LinkBatch
 from hip.application.link_confirms import AnswerLinkConfirm
 from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
@@ -53,6 +54,7 @@ from hip.application.sms import SendSmsLink
 from hip.application.storage import Topic
 from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines
 from hip.application.tenants import FindFacility
+from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
 from hip.application.waiting_entries import FetchEntry, SweepEntries
 from hip.application.work import RunRows
@@ -136,9 +138,11 @@ class UseCases(DeclarativeContainer):
     receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
     build_bundle = Singleton(BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock)
     rebuild_visit = Singleton(RebuildVisit, _a.units, _a.clock)
-    link_visit = Singleton(LinkVisit, _a.units, _a.tokens, conversations, _a.clock, _a.ids, _a.waits)
+    request_token = Singleton(RequestToken, _a.units, conversations, _a.clock, _a.waits)
+    link_batch = Singleton(LinkBatch, _a.units, _a.tokens, conversations, _a.clock)
+    link_visit = Singleton(LinkVisit, _a.units, _a.tokens, request_token, link_batch, _a.clock, _a.ids)
     send_sms_link = Singleton(SendSmsLink, _a.units, conversations, _a.facilities, _a.clock, _a.ids)
-    accept_token = Singleton(AcceptToken, _a.units, _a.tokens, _a.clock)
+    accept_token = Singleton(AcceptToken, _a.units, _a.tokens, _a.clock, _a.waits)
     accept_link_result = Singleton(AcceptLinkResult, _a.units, _a.tokens, _a.clock)
     accept_notify = Singleton(AcceptNotify, _a.units, _a.clock, _a.waits)
     notify_context = Singleton(NotifyContext, _a.units, conversations, _a.clock, _a.waits)

@@ -49,6 +49,14 @@ async def test_an_exchange_comes_back_with_its_attempts_in_their_order(units: Un
     assert await get(units) == answered
 
 
+async def test_what_an_attempt_said_is_known_by_its_hash(units: Units) -> None:
+    exchange = an_exchange().again(
+        RequestId("attempt-2"), now=NOW + MINUTE, answer_due=None, payload="c0ffee00c0ffee00"
+    )
+    await save(units, exchange)
+    assert await get(units) == exchange
+
+
 async def test_a_call_without_a_callback_has_no_answer_due(units: Units) -> None:
     await save(units, an_exchange(flow=Flow.ON_DISCOVER))
     exchange = await get(units)

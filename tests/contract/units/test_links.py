@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.builders.links import HIP, MEERA_ADDRESS, a_care_context, a_link_request, a_link_token
+from tests.builders.links import HIP, MEERA_ADDRESS, OTHER_HIP, a_care_context, a_link_request, a_link_token
 from tests.builders.moments import DAY, MINUTE, NOW, SECOND
 
 from hip.application.storage import TokenAnswer, Units
@@ -163,6 +163,25 @@ async def test_one_call_may_have_carried_several_visits(units: Units) -> None:
             await uow.link_requests.save(request)
         assert await uow.link_requests.by_request_id(HIP, ONE) == [first, second]
         assert await uow.link_requests.by_request_id(HIP, RequestId("unheard of")) == []
+
+
+async def test_a_batch_is_found_by_the_visit_that_leads_it(units: Units) -> None:
+    lead = a_link_request(led_by=VisitCode("88120"))
+    follower = a_link_request(
+        reference=LinkReference("link-2"),
+        visit_code=VisitCode("88121"),
+        led_by=VisitCode("88120"),
+        created_at=NOW + MINUTE,
+    )
+    elsewhere = a_link_request(hip_id=OTHER_HIP, led_by=VisitCode("88120"))
+    alone = a_link_request(reference=LinkReference("link-3"), visit_code=VisitCode("88122"))
+    async with units() as uow:
+        for request in (follower, lead, elsewhere, alone):
+            await uow.link_requests.save(request)
+        await uow.commit()
+    async with units() as uow:
+        assert await uow.link_requests.led_by(HIP, VisitCode("88120")) == [lead, follower]
+        assert await uow.link_requests.led_by(HIP, VisitCode("88122")) == []
 
 
 async def test_only_requests_of_that_address_that_a_token_would_help(units: Units) -> None:

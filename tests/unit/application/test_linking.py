@@ -19,9 +19,9 @@ from hip.domain.links import LinkStatus
 CODE = VisitCode("88120")
 
 
-async def _status(house: House) -> tuple[LinkStatus, str | None]:
+async def _status(house: House, visit_code: VisitCode = CODE) -> tuple[LinkStatus, str | None]:
     async with house.units() as uow:
-        request = await uow.link_requests.lock_by_visit(HIP, CODE)
+        request = await uow.link_requests.lock_by_visit(HIP, visit_code)
     assert request is not None
     return request.status, request.code
 
@@ -100,7 +100,7 @@ def test_a_second_visit_uses_the_token_that_is_there():
     asyncio.run(story())
 
 
-def test_two_visits_that_wait_for_one_token_ask_for_it_once():
+def test_two_visits_that_wait_for_one_token_ask_for_it_once_and_are_linked_by_one_call():
     async def story() -> None:
         house = House()
         await house.take_in()
@@ -109,7 +109,15 @@ def test_two_visits_that_wait_for_one_token_ask_for_it_once():
         assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 1
         await house.answer_token()
         await house.work()
-        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
+        [call] = house.gateway.of(Flow.LINK_CARE_CONTEXT)
+        assert isinstance(call, LinkCareContexts)
+        types = [entry.hi_type for entry in call.entries]
+        assert len(types) == len(set(types)), "one patient entry for each HI type"
+        assert all([c.reference for c in entry.care_contexts] == ["88120", "88200"] for entry in call.entries)
+        await house.answer_link()
+        await house.work()
+        assert await _linked(house)
+        assert await _status(house, VisitCode("88200")) == (LinkStatus.LINKED, None)
 
     asyncio.run(story())
 
@@ -136,7 +144,7 @@ def test_a_second_visit_does_not_give_up_the_token_request_that_is_under_way():
         assert await _status(house) == (LinkStatus.AWAITING_TOKEN, None)
         await house.answer_token()
         await house.work()
-        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 1
 
     asyncio.run(story())
 
@@ -172,7 +180,7 @@ def test_a_token_that_comes_after_its_window_still_links_every_visit_that_gave_u
         assert await _status(house) == (LinkStatus.UNANSWERED, "no-answer")
         await house.answer_token()
         await house.work()
-        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 1
         assert await _status(house) == (LinkStatus.REQUESTED, None)
 
     asyncio.run(story())
@@ -208,7 +216,8 @@ def test_link_02_the_fourth_token_request_of_a_day_is_refused_here():
     async def story() -> None:
         house = House()
         for code in range(4):
-            await house.take_in(a_visit(visit_code=VisitCode(f"9000{code}")))
+            corrected = replace(MEERA, birth_year=1980 + code, birth_date=None)
+            await house.take_in(a_visit(visit_code=VisitCode(f"9000{code}"), patient=corrected))
             await house.work()
             if code < 3:
                 await house.answer_token(token=None, code="ABDM-1207")
@@ -230,6 +239,9 @@ def test_a_token_that_the_gateway_finds_bad_is_dropped_and_asked_for_once_more()
         await house.answer_token()
         await house.work()
         await house.answer_link("ABDM-1038")
+        await house.work()
+        assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 1, "so soon it would only meet ABDM-1092"
+        house.clock.advance(house.waits.duplicate_window)
         await house.work()
         assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 2
         await house.answer_token("d.e.f")
@@ -302,16 +314,17 @@ def test_the_first_refusal_of_an_exchange_is_kept():
         house = House()
         call, status = "generate-token", 400
         house.gateway.refusals[Flow.GENERATE_TOKEN] = [
-            GatewayRefused(call=call, code="ABDM-9999", status=status),
+            GatewayRefused(call=call, code="ABDM-1016", status=status),
             GatewayRefused(call=call, code="ABDM-1092", status=status),
         ]
         await house.take_in()
         await house.work()
+        house.clock.advance(house.waits.duplicate_window)
         await house.link_visit(HIP, "88120")
         async with house.units() as uow:
             [exchange] = await uow.exchanges.list(Listing())
-        assert exchange.refusal == "ABDM-9999"
+        assert exchange.refusal == "ABDM-1016"
         assert exchange.outcome is Outcome.REFUSED
-        assert [attempt.code for attempt in exchange.attempts] == ["ABDM-9999", "ABDM-1092"]
+        assert [attempt.code for attempt in exchange.attempts] == ["ABDM-1016", "ABDM-1092"]
 
     asyncio.run(story())

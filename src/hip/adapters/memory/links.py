@@ -118,6 +118,11 @@ class MemoryLinkRequests:
         found = [row for row in self._rows if (row.hip_id, row.abha_address) == (hip_id, abha_address)]
         return sorted(found, key=lambda row: row.created_at)
 
+    async def led_by(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[LinkRequest]:
+        await self._session.step()
+        found = [row for row in self._rows if (row.hip_id, row.led_by) == (hip_id, visit_code)]
+        return sorted(found, key=lambda row: row.created_at)
+
     async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:
         await self._session.step()
         states = (LinkStatus.AWAITING_TOKEN, LinkStatus.UNANSWERED)

@@ -56,6 +56,7 @@ def _attempt_row(exchange: Exchange, position: int, attempt: Attempt) -> dict[st
         "code": attempt.code,
         "replied_at": attempt.replied_at,
         "answered_at": attempt.answered_at,
+        "payload_hash": attempt.payload,
     }
 
 
@@ -67,6 +68,7 @@ def _attempt(row: RowMapping) -> Attempt:
         code=row["code"],
         replied_at=row["replied_at"],
         answered_at=row["answered_at"],
+        payload=row["payload_hash"],
     )
 
 

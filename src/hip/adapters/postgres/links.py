@@ -137,6 +137,7 @@ def _request_row(request: LinkRequest) -> dict[str, Any]:
         "abha_address": None if request.abha_address is None else str(request.abha_address),
         "code": request.code,
         "token_renewed": request.token_renewed,
+        "led_by": request.led_by,
     }
 
 
@@ -154,6 +155,7 @@ def _request(row: RowMapping) -> LinkRequest:
         abha_address=None if row["abha_address"] is None else AbhaAddress(row["abha_address"]),
         code=row["code"],
         token_renewed=row["token_renewed"],
+        led_by=None if row["led_by"] is None else VisitCode(row["led_by"]),
     )
 
 
@@ -190,6 +192,11 @@ class PostgresLinkRequests:
             select(_REQUESTS)
             .where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.abha_address == str(abha_address))
             .with_for_update()
+        )
+
+    async def led_by(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[LinkRequest]:
+        return await self._oldest_first(
+            select(_REQUESTS).where(_REQUESTS.c.hip_id == hip_id, _REQUESTS.c.led_by == visit_code).with_for_update()
         )
 
     async def awaiting_token(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[LinkRequest]:

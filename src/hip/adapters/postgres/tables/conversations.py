@@ -82,6 +82,7 @@ attempts = Table(
     text("code", null=True),
     moment("replied_at", null=True),
     moment("answered_at", null=True),
+    text("payload_hash", null=True),
     PrimaryKeyConstraint("hip_id", "request_id", name="pk_attempts"),
     ForeignKeyConstraint(
         ["hip_id", "exchange_id"], ["exchanges.hip_id", "exchanges.id"], name="fk_attempts_exchange", ondelete="CASCADE"

@@ -53,6 +53,7 @@ initiated_link_request = Table(
     text("abha_address", null=True),
     text("code", null=True),
     flag("token_renewed"),
+    text("led_by", null=True),
     sequence(),
     PrimaryKeyConstraint("hip_id", "link_reference_number", name="pk_initiated_link_request"),
     Index("ix_initiated_link_request_visit", "hip_id", "visit_code", "created_at"),
@@ -69,6 +70,12 @@ Index(
     initiated_link_request.c.hip_id,
     initiated_link_request.c.request_id,
     postgresql_where=initiated_link_request.c.request_id.is_not(None),
+)
+Index(
+    "ix_initiated_link_request_led_by",
+    initiated_link_request.c.hip_id,
+    initiated_link_request.c.led_by,
+    postgresql_where=initiated_link_request.c.led_by.is_not(None),
 )
 Index(
     "ix_initiated_link_request_awaiting_token",
