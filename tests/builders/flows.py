@@ -47,6 +47,7 @@ from hip.application.projections import Project
 from hip.application.release import ReleaseGate
 from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.retries import RetryTransfer
+from hip.application.shares import AnswerShare
 from hip.application.sms import SendSmsLink
 from hip.application.storage import OutboxRow, Topic
 from hip.application.sweeps import SweepConsents, SweepDeadlines
@@ -212,6 +213,7 @@ class House:
             LinkingRules(),
         )
         self.answer_link_confirm = AnswerLinkConfirm(self.units, talk, self.clock)
+        self.answer_share = AnswerShare(self.units, talk, self.facilities, self.clock)
         self.change_account = ChangeAccount(self.units, self.tokens, self.clock)
         self.receive_consent = ReceiveConsent(self.units, talk, self.clock, self.waits, self._alarm)
         self.receive_request = ReceiveHealthInformationRequest(self.units, self.clock, self.waits)

@@ -72,6 +72,7 @@ class ChangeAccount:
             )
             await uow.consents.save(ended)
         await uow.link_attempts.forget(hip_id, address, alias=alias(key))
+        await uow.shares.forget(hip_id, address, alias=alias(key))
         await uow.discoveries.forget(hip_id, address, alias=alias(key))
         await uow.exchanges.forget(hip_id, Flow.GENERATE_TOKEN, str(address), alias=str(alias(key)))
         answers = await uow.link_tokens.forget(hip_id, address, alias=alias(key))

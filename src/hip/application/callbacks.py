@@ -23,11 +23,13 @@ from hip.application.messages import (
     LinkConfirmAsked,
     LinkInitAsked,
     NotifyAnswered,
+    ProfileShared,
     TokenAnswered,
     Unrecognised,
 )
 from hip.application.ports import CallbackReader, Clock, Ids, KeyVault
 from hip.application.requests import ReceiveHealthInformationRequest
+from hip.application.shares import AnswerShare
 from hip.application.storage import Topic, Units
 from hip.domain.audit import AuditEntry
 from hip.domain.callbacks import Callback, CallbackId, CallbackState
@@ -127,6 +129,7 @@ class ProcessCallback:
     answer_discovery: AnswerDiscovery
     answer_link_init: AnswerLinkInit
     answer_link_confirm: AnswerLinkConfirm
+    answer_share: AnswerShare
     receive_consent: ReceiveConsent
     receive_request: ReceiveHealthInformationRequest
     change_account: ChangeAccount
@@ -172,6 +175,8 @@ class ProcessCallback:
                 await self.answer_link_init(delivery, event)
             case LinkConfirmAsked():
                 await self.answer_link_confirm(delivery, event)
+            case ProfileShared():
+                await self.answer_share(delivery, event)
             case ConsentNotified():
                 await self.receive_consent(delivery, event)
             case HealthInformationAsked():

@@ -28,6 +28,7 @@ from hip.domain.identifiers import (
 )
 from hip.domain.link_attempts import AuthenticationType, ChosenContext
 from hip.domain.patients import Gender, IdentifierType
+from hip.domain.shares import SharedProfile
 from hip.domain.transfers import ContextStatus, HealthInformationRequest, TransferOutcome
 
 
@@ -193,6 +194,24 @@ class OnConfirm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnShare:
+    """Contract §2.8: a queue token and the seconds it still holds, or an error."""
+
+    answers: RequestId
+    abha_address: AbhaAddress
+    counter: str
+    token_number: str | None = None
+    seconds: int = 0
+    error: GatewayError | None = None
+
+    flow = Flow.ON_SHARE
+
+    @property
+    def business_key(self) -> str:
+        return str(self.answers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentOnNotify:
     """Contract §2.9; sent for every status."""
 
@@ -248,6 +267,7 @@ GatewayCall = (
     | OnDiscover
     | OnInit
     | OnConfirm
+    | OnShare
     | ConsentOnNotify
     | HealthInformationOnRequest
     | HealthInformationNotify
@@ -305,6 +325,16 @@ class LinkConfirmAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileShared:
+    """A patient scanned the code of a counter; ``hip_id`` is whose code the app says it was."""
+
+    intent: str
+    hip_id: str | None
+    counter: str
+    profile: SharedProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentNotified:
     """A consent notify of any status; the artefact is present for GRANTED only.
 
@@ -346,6 +376,7 @@ GatewayEvent = (
     | DiscoveryAsked
     | LinkInitAsked
     | LinkConfirmAsked
+    | ProfileShared
     | ConsentNotified
     | HealthInformationAsked
     | AccountChanged

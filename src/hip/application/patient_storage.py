@@ -1,10 +1,13 @@
 """Collections of what patients begin themselves, in their own apps; part of ``storage``'s unit of work."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Protocol
 
+from hip.application.listings import Listing
 from hip.domain.identifiers import AbhaAddress, HipId, LinkReference, TransactionId
 from hip.domain.link_attempts import LinkAttempt
+from hip.domain.shares import QueueToken
 
 
 class LinkAttempts(Protocol):
@@ -23,3 +26,23 @@ class LinkAttempts(Protocol):
 
     async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
         """Every attempt of this patient fails (ABDM-1407); ``alias`` stands in the address's place (RET-02)."""
+
+
+class Shares(Protocol):
+    """Queue tokens by counter, Indian day and number; profiles are sealed at rest."""
+
+    async def lock_current(
+        self, hip_id: HipId, counter: str, abha_address: AbhaAddress, *, now: datetime
+    ) -> QueueToken | None:
+        """The patient's newest token of this counter that still holds. Serialises whoever asks about the counter."""
+
+    async def last_number(self, hip_id: HipId, counter: str, day: date) -> int:
+        """The highest number of the day, 0 when there is none."""
+
+    async def add(self, token: QueueToken) -> None:
+        """Raises Conflict when the number is taken."""
+
+    async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
+        """Profiles of this patient are cut out; ``alias`` stands in the address's place (RET-02)."""
+
+    async def list(self, listing: Listing) -> Sequence[QueueToken]: ...

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from hip.application.listings import Listing
 from hip.application.outbox_storage import Job, JobState, Outbox, OutboxRow, Topic
-from hip.application.patient_storage import LinkAttempts
+from hip.application.patient_storage import LinkAttempts, Shares
 from hip.application.release_storage import Consents, Decisions, Transfers, WaitingEntries
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
 from hip.domain.bundles import BundleKey, BundleRecord
@@ -55,6 +55,7 @@ __all__ = [
     "Outbox",
     "OutboxRow",
     "Patients",
+    "Shares",
     "TokenAnswer",
     "Topic",
     "Transfers",
@@ -303,6 +304,8 @@ class UnitOfWork(Protocol):
     def discoveries(self) -> Discoveries: ...
     @property
     def link_attempts(self) -> LinkAttempts: ...
+    @property
+    def shares(self) -> Shares: ...
     @property
     def consents(self) -> Consents: ...
     @property

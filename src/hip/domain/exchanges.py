@@ -53,6 +53,7 @@ _DUPLICATES: dict[Flow, frozenset[str]] = {
     Flow.ON_CONFIRM: frozenset({"ABDM-1108"}),
     # Our REQUEST-IDs are always new, so this speaks of the notice's: it was answered, and only the reply got lost.
     Flow.CONSENT_ON_NOTIFY: frozenset({"ABDM-1064"}),
+    Flow.ON_SHARE: frozenset({"ABDM-1087"}),
     Flow.HEALTH_INFORMATION_ON_REQUEST: frozenset({"ABDM-1113"}),
 }
 

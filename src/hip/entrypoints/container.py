@@ -50,6 +50,7 @@ from hip.application.relay import RelayOutbox, SweepExchanges
 from hip.application.release import ReleaseGate
 from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.retries import RetryTransfer
+from hip.application.shares import AnswerShare
 from hip.application.sms import SendSmsLink
 from hip.application.storage import Topic
 from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines
@@ -159,6 +160,7 @@ class UseCases(DeclarativeContainer):
         _a.linking_rules,
     )
     answer_link_confirm = Singleton(AnswerLinkConfirm, _a.units, conversations, _a.clock)
+    answer_share = Singleton(AnswerShare, _a.units, conversations, _a.facilities, _a.clock)
     receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock, _a.waits, _a.alarm)
     receive_request = Singleton(ReceiveHealthInformationRequest, _a.units, _a.clock, _a.waits)
     change_account = Singleton(ChangeAccount, _a.units, _a.tokens, _a.clock)
@@ -200,6 +202,7 @@ class UseCases(DeclarativeContainer):
         answer_discovery,
         answer_link_init,
         answer_link_confirm,
+        answer_share,
         receive_consent,
         receive_request,
         change_account,

@@ -60,6 +60,7 @@ class FacilitySetting(BaseModel):
     district: str | None = None
     state: str | None = None
     pincode: str | None = None
+    counters: tuple[str, ...] = ()
 
     @field_validator("id")
     @classmethod
@@ -71,7 +72,14 @@ class FacilitySetting(BaseModel):
 
     def facility(self) -> Facility:
         address = Address(line=self.line, district=self.district, state=self.state, pincode=self.pincode)
-        return Facility(hip_id=HipId(self.id), name=self.name, phone=self.phone, email=self.email, address=address)
+        return Facility(
+            hip_id=HipId(self.id),
+            name=self.name,
+            phone=self.phone,
+            email=self.email,
+            address=address,
+            counters=self.counters,
+        )
 
 
 class ApiKeySetting(BaseModel):

@@ -16,6 +16,7 @@ from tests.builders.links import (
     a_link_token,
 )
 from tests.builders.moments import NOW, SECOND
+from tests.builders.shares import a_queue_token
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored_visit, a_trigger
 from tests.builders.transfers import a_page, a_transfer, a_waiting_entry
 from tests.builders.visits import MEERA
@@ -117,6 +118,11 @@ OPERATIONS: dict[str, Operation] = {
     "discoveries.get": lambda uow: uow.discoveries.get(HIP, _TRANSACTION),
     "discoveries.lock": lambda uow: uow.discoveries.lock(HIP, _TRANSACTION),
     "discoveries.forget": lambda uow: uow.discoveries.forget(HIP, MEERA_ADDRESS, alias=MEERA_ADDRESS),
+    "shares.lock_current": lambda uow: uow.shares.lock_current(HIP, "counter1", MEERA_ADDRESS, now=NOW),
+    "shares.last_number": lambda uow: uow.shares.last_number(HIP, "counter1", NOW.date()),
+    "shares.add": lambda uow: uow.shares.add(a_queue_token()),
+    "shares.forget": lambda uow: uow.shares.forget(HIP, MEERA_ADDRESS, alias=MEERA_ADDRESS),
+    "shares.list": lambda uow: uow.shares.list(_ALL),
     "link_attempts.save": lambda uow: uow.link_attempts.save(a_link_attempt()),
     "link_attempts.get": lambda uow: uow.link_attempts.get(HIP, LinkReference("l")),
     "link_attempts.lock": lambda uow: uow.link_attempts.lock(HIP, LinkReference("l")),

@@ -19,6 +19,7 @@ CONFIRM_PATH = "/api/v3/hip/link/care-context/confirm"
 CONSENT_PATH = "/api/v3/consent/request/hip/notify"
 REQUEST_PATH = "/api/v3/hip/health-information/request"
 
+SHARE_PATH = "/api/v3/hip/patient/share"
 STATUS_PATH = "/api/v3/patients/status/notify"
 
 TOKEN: dict[str, Any] = {
@@ -163,3 +164,29 @@ def changed(body: Mapping[str, Any], place: str, value: Any = MISSING) -> bytes:
     else:
         holder[last] = value
     return json.dumps(content).encode()
+
+
+SHARE: dict[str, Any] = {
+    "intent": "PROFILE_SHARE",
+    "metaData": {
+        "hipId": "IN0410000123",
+        "context": "counter1",
+        "hprId": None,
+        "latitude": "18.5204",
+        "longitude": "73.8567",
+    },
+    "profile": {
+        "patient": {
+            "abhaNumber": "91-1234-5678-9012",
+            "abhaAddress": "meera.k01@sbx",
+            "name": "Meera Kulkarni",
+            "gender": "F",
+            "dayOfBirth": "9",
+            "monthOfBirth": "4",
+            "yearOfBirth": "1984",
+            "address": {"line": "12 Park Road", "district": "PUNE", "state": "MAHARASHTRA", "pincode": "411001"},
+            "phoneNumber": "9876543210",
+        }
+    },
+}
+"""Contract §2.8."""

@@ -18,6 +18,7 @@ from hip.application.messages import (
     OnConfirm,
     OnDiscover,
     OnInit,
+    OnShare,
     OtpChallenge,
     PatientEntry,
     SmsNotify,
@@ -129,6 +130,13 @@ ON_CONFIRM = OnConfirm(
 ON_CONFIRM_ERROR = OnConfirm(
     reference=LINK_REFERENCE, answers=INBOUND, error=GatewayError(code="ABDM-1035", message="Invalid OTP")
 )
+ON_SHARE = OnShare(answers=INBOUND, abha_address=MEERA, counter="counter1", token_number="0017", seconds=1800)
+ON_SHARE_ERROR = OnShare(
+    answers=INBOUND,
+    abha_address=MEERA,
+    counter="counter1",
+    error=GatewayError(code="ABDM-1149", message="Intent not supported"),
+)
 CONSENT_ON_NOTIFY = ConsentOnNotify(consent_id=CONSENT, answers=INBOUND)
 CONSENT_ON_NOTIFY_ERROR = ConsentOnNotify(
     consent_id=CONSENT, answers=INBOUND, error=GatewayError(code="ABDM-1035", message="The consent names another HIP")
@@ -167,6 +175,8 @@ EVERY_CALL: tuple[GatewayCall, ...] = (
     ON_INIT_ERROR,
     ON_CONFIRM,
     ON_CONFIRM_ERROR,
+    ON_SHARE,
+    ON_SHARE_ERROR,
     CONSENT_ON_NOTIFY,
     CONSENT_ON_NOTIFY_ERROR,
     ON_REQUEST,

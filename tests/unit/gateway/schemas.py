@@ -127,6 +127,35 @@ SCHEMAS: dict[Flow, Schema] = {
             closed({"transactionId": UUID, "error": ERROR, "response": RESPONSE}),
         ]
     },
+    Flow.ON_SHARE: {
+        "oneOf": [
+            closed(
+                {
+                    "acknowledgement": closed(
+                        {
+                            "status": {"const": "SUCCESS"},
+                            "abhaAddress": ABHA_ADDRESS,
+                            "profile": closed(
+                                {
+                                    "context": TEXT,
+                                    "tokenNumber": {"type": "string", "pattern": r"^\d{4,}$"},
+                                    "expiry": {"type": "integer", "minimum": 0},
+                                }
+                            ),
+                        }
+                    ),
+                    "response": RESPONSE,
+                }
+            ),
+            closed(
+                {
+                    "acknowledgement": closed({"status": {"const": "FAILED"}, "abhaAddress": ABHA_ADDRESS}),
+                    "error": ERROR,
+                    "response": RESPONSE,
+                }
+            ),
+        ]
+    },
     Flow.ON_CONFIRM: {
         "oneOf": [
             closed({"patient": ENTRIES, "response": RESPONSE}),

@@ -12,6 +12,7 @@ from hip.adapters.gateway.errors import CATCH_ALL, clean_code, clean_text
 from hip.adapters.gateway.members import Member, canonical, read_object
 from hip.adapters.gateway.moments import read_expiry
 from hip.adapters.gateway.paths import Inbound, recognise
+from hip.adapters.gateway.profiles import read_profile_share
 from hip.application.messages import (
     AccountChanged,
     ConsentNotified,
@@ -266,6 +267,7 @@ _READERS: Mapping[Inbound, Callable[[Member], GatewayEvent]] = {
     Inbound.DISCOVER: _discover,
     Inbound.LINK_INIT: _link_init,
     Inbound.LINK_CONFIRM: _link_confirm,
+    Inbound.SHARE: read_profile_share,
     Inbound.CONSENT: _consent,
     Inbound.HEALTH_INFORMATION: _health_information,
     Inbound.ACCOUNT: _account,

@@ -36,6 +36,7 @@ class Inbound(Enum):
     DISCOVER = auto()
     LINK_INIT = auto()
     LINK_CONFIRM = auto()
+    SHARE = auto()
     CONSENT = auto()
     HEALTH_INFORMATION = auto()
     ACCOUNT = auto()
@@ -52,6 +53,7 @@ _LISTENING: Mapping[str, Inbound] = {
     "hip/patient/care-context/discover": Inbound.DISCOVER,
     "hip/link/care-context/init": Inbound.LINK_INIT,
     "hip/link/care-context/confirm": Inbound.LINK_CONFIRM,
+    "hip/patient/share": Inbound.SHARE,
     "consent/request/hip/notify": Inbound.CONSENT,
     "hip/health-information/request": Inbound.HEALTH_INFORMATION,
     # The v3 path is not published: these are the likely ones (contract §2.14).

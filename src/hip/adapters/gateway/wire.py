@@ -18,6 +18,7 @@ from hip.application.messages import (
     OnConfirm,
     OnDiscover,
     OnInit,
+    OnShare,
     PatientEntry,
     SmsNotify,
 )
@@ -55,6 +56,8 @@ def _content(call: GatewayCall, hip_id: HipId) -> Mapping[str, Any]:
             return _on_init(call)
         case OnConfirm():
             return _on_confirm(call)
+        case OnShare():
+            return _on_share(call)
         case ConsentOnNotify():
             return _consent_on_notify(call)
         case HealthInformationOnRequest():
@@ -131,6 +134,16 @@ def _on_confirm(call: OnConfirm) -> dict[str, Any]:
     if call.error is not None:
         return {"error": _error(call.error), "response": _answering(call.answers)}
     return {"patient": _entries(call.entries), "response": _answering(call.answers)}
+
+
+def _on_share(call: OnShare) -> dict[str, Any]:
+    told: dict[str, Any] = {"status": "SUCCESS", "abhaAddress": str(call.abha_address)}
+    if call.error is not None or call.token_number is None:
+        error = call.error or GatewayError(code="ABDM-9999", message="internal error")
+        told["status"] = "FAILED"
+        return {"acknowledgement": told, "error": _error(error), "response": _answering(call.answers)}
+    told["profile"] = {"context": call.counter, "tokenNumber": call.token_number, "expiry": call.seconds}
+    return {"acknowledgement": told, "response": _answering(call.answers)}
 
 
 def _consent_on_notify(call: ConsentOnNotify) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from hip.adapters.memory.links import (
 )
 from hip.adapters.memory.outbox import MemoryOutbox, OutboxTable
 from hip.adapters.memory.sessions import Outages, Session
+from hip.adapters.memory.shares import MemoryShares, ShareTable
 from hip.adapters.memory.tables import MemoryTable
 from hip.adapters.memory.transfers import MemoryTransfers, PageTable, TransferTable
 from hip.adapters.memory.visits import (
@@ -55,6 +56,7 @@ class _Tables:
         self.bundles = BundleTable()
         self.discoveries = DiscoveryTable()
         self.link_attempts = LinkAttemptTable()
+        self.shares = ShareTable()
         self.consents = ConsentTable()
         self.transfers = TransferTable()
         self.pages = PageTable()
@@ -77,6 +79,7 @@ class _Tables:
             self.bundles,
             self.discoveries,
             self.link_attempts,
+            self.shares,
             self.consents,
             self.transfers,
             self.pages,
@@ -105,6 +108,7 @@ class MemoryUnit:
         self.bundles = MemoryBundleRecords(session, tables.bundles)
         self.discoveries = MemoryDiscoveries(session, tables.discoveries)
         self.link_attempts = MemoryLinkAttempts(session, tables.link_attempts)
+        self.shares = MemoryShares(session, tables.shares)
         self.consents = MemoryConsents(session, tables.consents)
         self.transfers = MemoryTransfers(session, tables.transfers, tables.pages)
         self.waiting_entries = MemoryWaitingEntries(session, tables.waiting_entries)

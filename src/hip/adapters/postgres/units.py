@@ -24,6 +24,7 @@ from hip.adapters.postgres.links import PostgresCareContexts, PostgresLinkReques
 from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.outbox import PostgresOutbox
 from hip.adapters.postgres.patients import PostgresPatients
+from hip.adapters.postgres.shares import PostgresShares
 from hip.adapters.postgres.statements import Statements
 from hip.adapters.postgres.tables.clinical import trigger_table
 from hip.adapters.postgres.transfers import PostgresTransfers
@@ -52,6 +53,7 @@ class PostgresUnit:
         self.bundles = PostgresBundleRecords(statements)
         self.discoveries = PostgresDiscoveries(statements)
         self.link_attempts = PostgresLinkAttempts(statements, vault)
+        self.shares = PostgresShares(statements, vault)
         self.consents = PostgresConsents(statements, vault)
         self.transfers = PostgresTransfers(statements, vault)
         self.waiting_entries = PostgresWaitingEntries(statements, vault)

@@ -20,6 +20,7 @@ from hip.entrypoints.http.entries import entries_router
 from hip.entrypoints.http.errors import EXCEPTION_HANDLERS
 from hip.entrypoints.http.health import health_router
 from hip.entrypoints.http.keys import ApiKeys, guard
+from hip.entrypoints.http.queues import queue_router
 from hip.entrypoints.http.records import records_router
 from hip.entrypoints.http.visits import visits_router
 from hip.entrypoints.settings import Settings
@@ -61,7 +62,9 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
                 stop.set()
                 await asyncio.gather(*loops)
 
-    hmis = Router(path="/", route_handlers=[visits_router, records_router], guards=guard(ApiKeys.of(settings)))
+    hmis = Router(
+        path="/", route_handlers=[visits_router, records_router, queue_router], guards=guard(ApiKeys.of(settings))
+    )
     return Litestar(
         [callbacks_router, hmis, entries_router, health_router],
         dependencies={

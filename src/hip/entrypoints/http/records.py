@@ -22,7 +22,8 @@ Since = Annotated[datetime | None, QueryParameter(name="since", description="onl
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="at most so many, newest first")]
 
 
-def _hips(request: Request[Any, Any, Any], hip: str | None) -> list[HipId]:
+def hips_of(request: Request[Any, Any, Any], hip: str | None) -> list[HipId]:
+    """The HIP that is asked for, else all the key acts for. Raises when the key may not."""
     caller: Caller = request.state.caller
     return [caller.require(HipId(hip))] if hip else sorted(caller.hips)
 
@@ -37,7 +38,7 @@ def _lister(path: str, stored: Stored) -> HTTPRouteHandler:
         since: Since = None,
         limit: Limit = 100,
     ) -> list[Shown]:
-        listings = [Listing(hip_id=hip_id, since=since, limit=limit) for hip_id in _hips(request, hip)]
+        listings = [Listing(hip_id=hip_id, since=since, limit=limit) for hip_id in hips_of(request, hip)]
         return await listed(stored, units, bundles, listings)
 
     return list_stored
@@ -53,7 +54,7 @@ def _shower(path: str, stored: Stored) -> HTTPRouteHandler:
         explain_release: NamedDependency[ExplainRelease],
         hip: Hip = None,
     ) -> Shown:
-        held = await found(stored, units, bundles, _hips(request, hip), key)
+        held = await found(stored, units, bundles, hips_of(request, hip), key)
         if held is None:
             raise NotFound(stored.name, key)
         if stored.watched:

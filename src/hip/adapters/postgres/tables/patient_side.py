@@ -1,9 +1,9 @@
 """What patients begin themselves, in their own apps."""
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table
+from sqlalchemy import Column, Date, Index, PrimaryKeyConstraint, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hip.adapters.postgres.tables.columns import METADATA, moment, sealed, sequence, text
+from hip.adapters.postgres.tables.columns import METADATA, moment, sealed, sequence, text, whole
 
 link_attempts = Table(
     "link_attempts",
@@ -29,4 +29,22 @@ link_attempts = Table(
     Index("ix_link_attempts_transaction", "hip_id", "transaction_id", "created_at"),
     Index("ix_link_attempts_abha_address", "hip_id", "abha_address"),
     Index("ix_link_attempts_number", "hip_id", "number_key", "created_at"),
+)
+
+queue_tokens = Table(
+    "queue_tokens",
+    METADATA,
+    text("hip_id"),
+    text("counter"),
+    Column("day", Date, nullable=False),
+    whole("number"),
+    text("abha_address"),
+    sealed("sealed_profile", null=True),
+    text("request_id"),
+    moment("issued_at"),
+    moment("expires_at"),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "counter", "day", "number", name="pk_queue_tokens"),
+    Index("ix_queue_tokens_abha_address", "hip_id", "abha_address", "counter", "issued_at"),
+    Index("ix_queue_tokens_issued_at", "hip_id", "issued_at"),
 )
