@@ -71,17 +71,18 @@ def differences(url: str, expected: list[MetaData]) -> list[Any]:
     return asyncio.run(run())
 
 
-def test_every_revision_goes_up_down_and_up_again(empty_url: str) -> None:
+@pytest.mark.parametrize("names", [Names(), AMRIT], ids=["seed", "amrit"])
+def test_every_revision_goes_up_down_and_up_again(empty_url: str, names: Names) -> None:
     before: str | None = None
     for revision in revisions():
-        schema.upgrade(empty_url, revision=revision)
+        schema.upgrade(empty_url, revision=revision, names=names)
         assert schema.current(empty_url) == revision
-        schema.downgrade(empty_url, before or "base")
+        schema.downgrade(empty_url, before or "base", names=names)
         assert schema.current(empty_url) == before
-        schema.upgrade(empty_url, revision=revision)
+        schema.upgrade(empty_url, revision=revision, names=names)
         before = revision
     assert schema.current(empty_url) == schema.head()
-    schema.downgrade(empty_url, "base")
+    schema.downgrade(empty_url, "base", names=names)
     left = rows(empty_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert [row["tablename"] for row in left] == ["alembic_version"]
     assert rows(empty_url, "SELECT 1 FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
