@@ -38,6 +38,7 @@ SMS = "/hip/v3/link/patient/links/sms/notify2"
 ON_DISCOVER = "/user-initiated-linking/v3/patient/care-context/on-discover"
 ON_INIT = "/user-initiated-linking/v3/link/care-context/on-init"
 ON_CONFIRM = "/user-initiated-linking/v3/link/care-context/on-confirm"
+ON_SHARE = "/patient-share/v3/on-share"
 ON_CONSENT = "/consent/v3/request/hip/on-notify"
 ON_REQUEST = "/data-flow/v3/health-information/hip/on-request"
 TRANSFER_NOTIFY = "/data-flow/v3/health-information/notify"
@@ -48,6 +49,7 @@ _BODIES: dict[str, Schema] = {
     ON_DISCOVER: SCHEMAS[Flow.ON_DISCOVER],
     ON_INIT: SCHEMAS[Flow.ON_INIT],
     ON_CONFIRM: SCHEMAS[Flow.ON_CONFIRM],
+    ON_SHARE: SCHEMAS[Flow.ON_SHARE],
     ON_CONSENT: SCHEMAS[Flow.CONSENT_ON_NOTIFY],
     ON_REQUEST: SCHEMAS[Flow.HEALTH_INFORMATION_ON_REQUEST],
     TRANSFER_NOTIFY: SCHEMAS[Flow.HEALTH_INFORMATION_NOTIFY],

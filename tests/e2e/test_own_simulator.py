@@ -195,3 +195,28 @@ def test_a_port_that_is_taken_and_a_setting_that_is_missing_are_named(outside: O
     missing = hip("serve", settings={**without, "HIP_FACILITIES": "[]"}, folder=outside.folder)
     assert missing.code == 2
     assert missing.stderr.splitlines() == ["HIP_FACILITIES: required", "HIP_CLIENT_SECRET: required"]
+
+
+def test_share_patient_profile_701_a_second_scan_gets_the_same_place_in_the_queue(outside: Outside) -> None:
+    profile = {
+        "abhaNumber": None,
+        "abhaAddress": "zoya.k01@sbx",
+        "name": "Zoya Khan",
+        "gender": "F",
+        "yearOfBirth": "1990",
+        "phoneNumber": "9876543219",
+    }
+    body = {
+        "intent": "PROFILE_SHARE",
+        "metaData": {"hipId": HIP_ID, "context": "counter-701"},
+        "profile": {"patient": profile},
+    }
+    places = []
+    for intent in ("PROFILE_SHARE", "PROFILE_SHARE", "PAYMENT_SHARE"):
+        asked = outside.gateway.notify("/api/v3/hip/patient/share", {**body, "intent": intent})
+        told, _ = outside.gateway.call(gw.ON_SHARE, lambda body, asked=asked: body["response"]["requestId"] == asked)
+        places.append(told)
+    first, second, refused = places
+    assert first["acknowledgement"]["profile"]["tokenNumber"] == "0001"
+    assert second["acknowledgement"]["profile"]["tokenNumber"] == "0001"
+    assert refused["error"]["code"] == "ABDM-1149"
