@@ -211,8 +211,8 @@ class Conversations:
                 response = await self.stage.hmis.post("/v1/visits", content=content)
             except httpx.TransportError:
                 response = None  # killed this very moment: an HMIS tries again
-            if response is not None and response.status_code == 202:
-                return
+            if response is not None and response.status_code in (200, 202):
+                return  # 200: it was taken before, and only the reply got lost
             hold(response is None or response.status_code == 503, f"{person.code}: {response}")
             await asyncio.sleep(0.2)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from hip.entrypoints.demo.processes import service
-from hip.entrypoints.demo.stages import CLIENT_ID, CLIENT_SECRET, HIP_ID, HIP_NAME, Stage
+from hip.entrypoints.demo.stages import CLIENT_ID, CLIENT_SECRET, HIP_ID, HIP_NAME, KEPT_SHORT, Stage
 from hip.entrypoints.sandbox.control import SandboxControl
 from hip.entrypoints.sandbox.parties import Client
 from hip.entrypoints.sandbox.parties import Service as GatewayService
@@ -67,8 +67,10 @@ async def memory_loopback(folder: Path, *, wait_scale: float = 0.01) -> AsyncGen
         }
         key = {"X-API-Key": SANDBOX_KEY}
         async with (
-            httpx.AsyncClient(trust_env=False, timeout=90) as http,
-            httpx.AsyncClient(base_url=addresses["hip"], headers=key, trust_env=False, timeout=30) as hmis,
+            httpx.AsyncClient(trust_env=False, timeout=90, limits=KEPT_SHORT) as http,
+            httpx.AsyncClient(
+                base_url=addresses["hip"], headers=key, trust_env=False, timeout=30, limits=KEPT_SHORT
+            ) as hmis,
         ):
             control = SandboxControl(
                 http=http,

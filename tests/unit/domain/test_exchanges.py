@@ -41,7 +41,7 @@ def test_only_a_link_token_is_wanted_anew_after_it_came() -> None:
 
 
 def test_a_code_means_done_already_for_its_own_call_only() -> None:
-    """design.md: 1056, 1106–1108, 1113 count as success; a number alone is ambiguous."""
+    """design.md: 1056, 1106–1108, 1113 count as success, and 1064 of a notice; a number alone is ambiguous."""
     own = {
         "ABDM-1056": Flow.LINK_CARE_CONTEXT,
         "ABDM-1106": Flow.ON_DISCOVER,
@@ -50,7 +50,7 @@ def test_a_code_means_done_already_for_its_own_call_only() -> None:
         "ABDM-1064": Flow.CONSENT_ON_NOTIFY,
         "ABDM-1113": Flow.HEALTH_INFORMATION_ON_REQUEST,
     }
-    for code in (*own, "ABDM-1092", "ABDM-1064", "ABDM-9999", ""):
+    for code in (*own, "ABDM-1092", "ABDM-9999", ""):
         assert {flow for flow in Flow if flow.already_done(code)} == ({own[code]} if code in own else set())
 
 

@@ -34,6 +34,9 @@ _CLIENT = Client(
     services=(GatewayService(id=HIP_ID, name=HIP_NAME),),
 )
 _MODULE, _SANDBOX = "hip.entrypoints.cli.main", "hip.entrypoints.sandbox"
+KEPT_SHORT = httpx.Limits(keepalive_expiry=2)
+"""Uvicorn closes what idles for 5 seconds: a client that kept it as long would now and then write into the closing."""
+
 Report = Callable[[str], None]
 
 
@@ -199,10 +202,14 @@ async def server_stage(
         processes = _processes(folder, wait_scale, report, settings or {}, gateway_options)
         group, addresses, read = await asyncio.to_thread(processes.__enter__)
         stack.push_async_callback(asyncio.to_thread, processes.__exit__, None, None, None)
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=30))
+        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=30, limits=KEPT_SHORT))
         hmis = await stack.enter_async_context(
             httpx.AsyncClient(
-                base_url=addresses["hip"], headers={"X-API-Key": SANDBOX_KEY}, trust_env=False, timeout=30
+                base_url=addresses["hip"],
+                headers={"X-API-Key": SANDBOX_KEY},
+                trust_env=False,
+                timeout=30,
+                limits=KEPT_SHORT,
             )
         )
         control = SandboxControl(
