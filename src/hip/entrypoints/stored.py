@@ -215,11 +215,14 @@ BUNDLES = Stored(
     complete_one=_add_issues,
 )
 LINKS = Stored(
-    name="link", columns=("hipId", "visitCode", "status", "code", "advice", "updatedAt"), list=_links, show=_link
+    name="link",
+    columns=("hipId", "visitCode", "status", "code", "whoActs", "advice", "updatedAt"),
+    list=_links,
+    show=_link,
 )
 EXCHANGES = Stored(
     name="exchange",
-    columns=("id", "hipId", "flow", "outcome", "firstRefusal", "updatedAt"),
+    columns=("id", "hipId", "flow", "outcome", "firstRefusal", "whoActs", "updatedAt"),
     list=_exchanges,
     show=_exchange,
 )

@@ -4,25 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from hip.application.storage import Job, Visit
+from hip.domain.accounts import ACCOUNT_CLOSED
 from hip.domain.bundles import BundleRecord, Issue
 from hip.domain.callbacks import Callback
 from hip.domain.consents import Consent
 from hip.domain.decisions import TITLES, Decision, RuleResult, Verdict
-from hip.domain.exchanges import Exchange
+from hip.domain.exchanges import Exchange, Flow
 from hip.domain.links import CareContext, LinkRequest, LinkStatus
+from hip.domain.refusals import explain
 from hip.domain.transfers import Page, Transfer, context_statuses
 
 Shown = dict[str, Any]
-
-ADVICE = {
-    "ABDM-1207": "the name, gender or year of birth differs from the ABHA profile: correct it at the desk",
-    "ABDM-1036": "the demographics differ from the ABHA profile: correct them at the desk",
-    "ABDM-1043": "the ABHA address does not match the patient's KYC: correct it at the desk",
-    "ABDM-9999": "the gateway does not know this ABHA address: check its spelling at the desk",
-    "ABDM-1027": "too many link-token requests: wait 24 hours",
-    "ABDM-1092": "the same request was made a moment ago: wait 70 seconds",
-    "ABDM-1035": "the gateway does not know this facility: ask IT to check the bridge registration",
-}
 
 
 def _time(moment: datetime | None) -> str | None:
@@ -72,6 +64,12 @@ def issue_view(issue: Issue) -> Shown:
 
 def link_view(request: LinkRequest) -> Shown:
     refused = request.status in (LinkStatus.REFUSED, LinkStatus.UNANSWERED)
+    if request.abha_address is None and request.code != ACCOUNT_CLOSED:
+        flow = Flow.SMS_NOTIFY
+    else:
+        # Before a visit went out in a link call it can only have been kept up by its token.
+        flow = Flow.GENERATE_TOKEN if request.led_by is None else Flow.LINK_CARE_CONTEXT
+    why = explain(request.code or "", flow) if refused else None
     return {
         "hipId": request.hip_id,
         "visitCode": request.visit_code,
@@ -79,11 +77,20 @@ def link_view(request: LinkRequest) -> Shown:
         "linkReference": request.reference,
         "status": request.status,
         "code": request.code,
-        "advice": ADVICE.get(request.code or "", "ask IT to look at the exchange") if refused else None,
+        "advice": f"{why.cause}: {why.fix}" if why else None,
+        "whoActs": why.actor if why else None,
+        "sentWith": request.led_by,
         "requestId": request.request_id,
         "createdAt": _time(request.created_at),
         "updatedAt": _time(request.updated_at),
     }
+
+
+def _explained(exchange: Exchange) -> Shown:
+    if exchange.refusal is None:
+        return {"cause": None, "fix": None, "whoActs": None}
+    why = explain(exchange.refusal, exchange.flow)
+    return {"cause": why.cause, "fix": why.fix, "whoActs": why.actor}
 
 
 def exchange_view(exchange: Exchange) -> Shown:
@@ -94,6 +101,7 @@ def exchange_view(exchange: Exchange) -> Shown:
         "flow": exchange.flow,
         "outcome": exchange.outcome,
         "firstRefusal": exchange.refusal,
+        **_explained(exchange),
         "openedAt": _time(exchange.opened_at),
         "updatedAt": _time(exchange.updated_at),
         "answerDue": _time(exchange.answer_due),
