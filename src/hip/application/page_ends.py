@@ -1,46 +1,35 @@
-"""How the pages of a push end: together, with an entry for each in the audit (AUD-01)."""
+"""How pages are saved, with an entry in the audit for each that has ended (AUD-01)."""
 
 from collections.abc import Sequence
 
-from hip.application.ports import Clock
-from hip.application.storage import UnitOfWork, Units
+from hip.application.storage import UnitOfWork
 from hip.domain.audit import AuditEntry
-from hip.domain.transfers import Page, PageState
+from hip.domain.transfers import Page, PageState, Transfer
 
 _UNAUTHORISED = 401
 
 
-async def end_pages(units: Units, clock: Clock, pages: Sequence[Page], reason: str | None) -> None:
-    """One push, one transaction: its pages were all taken, or none was, for ``reason``."""
-    async with units() as uow:
-        now = clock()
-        for page in pages:
-            current = await uow.transfers.lock_page(page.hip_id, page.transaction_id, page.number) or page
-            ended = current.delivered(now=now) if reason is None else current.errored(reason, now=now)
-            await save_page(uow, ended)
-        await uow.commit()
-
-
-async def save_page(uow: UnitOfWork, page: Page) -> None:
-    """Save it; one that has ended is told to the audit."""
-    await uow.transfers.save_page(page)
-    if page.state is PageState.PENDING or page.finished_at is None:
-        return
-    await uow.audit.append(
-        AuditEntry(
-            hip_id=page.hip_id,
-            at=page.finished_at,
-            actor="worker",
-            action=f"page-{page.state}",
-            subject=page.transaction_id,
-            detail=(
-                ("page", str(page.number)),
-                ("context", page.care_context_reference),
-                ("type", page.hi_type or ""),
-                ("attempts", str(page.attempts)),
-            ),
+async def save_pages(uow: UnitOfWork, transfer: Transfer, pages: Sequence[Page]) -> None:
+    """Save pages of a transfer that are locked; each that has ended is told to the audit."""
+    await uow.transfers.save_pages(transfer.hip_id, transfer.transaction_id, pages)
+    for page in pages:
+        if page.state is PageState.PENDING or page.finished_at is None:
+            continue
+        await uow.audit.append(
+            AuditEntry(
+                hip_id=page.hip_id,
+                at=page.finished_at,
+                actor="worker",
+                action=f"page-{page.state}",
+                subject=page.transaction_id,
+                detail=(
+                    ("page", str(page.number)),
+                    ("context", page.care_context_reference),
+                    ("type", page.hi_type or ""),
+                    ("attempts", str(page.attempts)),
+                ),
+            )
         )
-    )
 
 
 def refused_with(status: int | str | None) -> str:

@@ -3,22 +3,22 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
-from hip.application.page_ends import end_pages, refused_with, save_page
+from hip.application.page_books import Leaving, PageBooks, Replaced, key_of
+from hip.application.page_ends import refused_with
 from hip.application.ports import Alarm, Bundles, Clock, PushedPage, Pusher, Sealer
-from hip.application.release import Opened, ReleaseGate
-from hip.application.storage import UnitOfWork, Units
+from hip.application.release import Opened
+from hip.application.storage import Units
 from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
 from hip.application.work import Handler
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.decisions import Decision
-from hip.domain.errors import DomainError, IllegalTransition, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
+from hip.domain.errors import DomainError, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
 from hip.domain.paging import by_push
-from hip.domain.release_facts import Authority
-from hip.domain.transfers import Page, PageState, Transfer
+from hip.domain.transfers import Page, Transfer
 from hip.domain.waiting_entries import WaitingEntry
 
 _PAGES_AT_ONCE = 64
@@ -39,29 +39,13 @@ class Stopped(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving:
-    """A page that the gate lets go, with the bytes it was asked about."""
-
-    page: Page
-    content: bytes = field(repr=False)
-
-
-class Replaced(Exception):
-    """A newer bundle was stored while the older one was being read."""
-
-
 @dataclass(slots=True, kw_only=True)
 class PageRun:
-    """One worker's run over the pending pages of ``transfer``.
-
-    ``authority`` is the consent as last read: its row is locked and compared before each page, its artefact is read
-    again only when something of it changed.
-    """
+    """One worker's run over the pending pages of ``transfer``, whose ``books`` are asked and told of each."""
 
     transfer: Transfer
     units: Units
-    gate: ReleaseGate
+    books: PageBooks
     bundles: Bundles
     build: Handler
     sealer: Sealer
@@ -73,7 +57,6 @@ class PageRun:
     checksum: Callable[[bytes], str]
     jitter: Callable[[], float]
     leave: LeaveEntries
-    authority: Authority | None = field(default=None, repr=False)
 
     async def __call__(self) -> None:
         """Until no page is pending. Raises Stopped, or Transient to go on later; those in flight have ended by then."""
@@ -96,7 +79,7 @@ class PageRun:
                 if stops:
                     return
                 try:
-                    await self._push(group, [servable.get(_key(page)) for page in group])
+                    await self._push(group, [servable.get(key_of(page)) for page in group])
                 except Transient as failure:
                     failures.append(failure)
                 except Stopped as stopped:
@@ -117,7 +100,7 @@ class PageRun:
                 leaving = await self._decide(group, opened)
             except Replaced:
                 async with self.units() as uow:
-                    records = [await uow.bundles.servable(_key(page)) for page in group]
+                    records = [await uow.bundles.servable(key_of(page)) for page in group]
                 continue
             if leaving:
                 await self._send(leaving)
@@ -132,55 +115,18 @@ class PageRun:
         with suppress(DomainError):  # what cannot be built stays missing, and the gate refuses it
             await self.build(page.hip_id, f"{page.visit_code}|{page.hi_type}")
         async with self.units() as uow:
-            record = await uow.bundles.servable(_key(page))
+            record = await uow.bundles.servable(key_of(page))
         content = None if record is None else await self.bundles.get(record.key, record.version)
         return Opened(record=record, content=content)
 
     async def _decide(self, group: Sequence[Page], opened: Sequence[Opened]) -> Sequence[Leaving]:
-        """Ask the gate, write its answers down and count the attempts, in one transaction under the consent's lock.
-
-        The pages that may be pushed, with their bytes. Raises Stopped when nothing more of the transfer may leave.
-        """
-        transfer, now = self.transfer, self.clock()
-        decisions: list[Decision] = []
-        leaving: list[Leaving] = []
-        async with self.units() as uow:
-            held = await self._lock_authority(uow)
-            for page, found in zip(group, opened, strict=True):
-                current = await uow.transfers.lock_page(transfer.hip_id, transfer.transaction_id, page.number)
-                if current is None or current.state is not PageState.PENDING:
-                    continue
-                if found.record != await uow.bundles.servable(_key(page)):
-                    raise Replaced
-                decision = await self.gate.page(uow, transfer, current, held, found, now=now)
-                await uow.decisions.append(decision)
-                if decision.refusal is not None:
-                    await uow.commit()
-                    raise Stopped(decision.refusal.told)
-                decisions.append(decision)
-                [record] = decision.records
-                current = current.attempted()
-                if record.refusal is not None:
-                    current = current.errored(record.refusal.told, now=now)
-                elif found.content is not None:
-                    leaving.append(Leaving(page=current, content=found.content))
-                await save_page(uow, current)
-            await uow.commit()
-        for decision in decisions:
+        """Those that may be pushed, with their bytes. Raises Stopped when nothing more of the transfer may leave."""
+        answer = await self.books.decide(group, opened)
+        if answer.stopped is not None:
+            raise Stopped(answer.stopped)
+        for decision in answer.decisions:
             self._raise_alarms(decision)
-        return leaving
-
-    async def _lock_authority(self, uow: UnitOfWork) -> Authority | None:
-        held, transfer = self.authority, self.transfer
-        consent = (
-            await uow.consents.lock(transfer.hip_id, transfer.consent_id)
-            if held is None
-            else await uow.consents.lock_again(held.consent)
-        )
-        if consent is None or held is None or consent is not held.consent:
-            held = None if consent is None else Authority.of(consent)
-            self.authority = held
-        return held
+        return answer.leaving
 
     def _raise_alarms(self, decision: Decision) -> None:
         """REL-19 and REL-22 mean that something in our own stores is not as we left it."""
@@ -218,32 +164,23 @@ class PageRun:
             )
         except PushRefused as refusal:
             await self.leave.withdraw(left)
-            await self._end(pages, refused_with(refusal.status))
+            await self.books.end(pages, refused_with(refusal.status))
         except (UnsafeUrl, KeyMaterialRefused) as refusal:
             await self.leave.withdraw(left)
-            await self._end(pages, str(refusal))
+            await self.books.end(pages, str(refusal))
         except Transient as failure:
             await self.leave.withdraw(left)
             await self._push_failed(pages, failure)
         else:
-            await self._end(pages, None)
+            await self.books.end(pages, None)
 
     async def _push_failed(self, pages: Sequence[Page], failure: Transient) -> None:
         attempts = max(page.attempts for page in pages)
         if failure.code in NOT_YET_KNOWN:
             if attempts > len(self.waits.push_retries):
-                await self._end(pages, refused_with(failure.code))
+                await self.books.end(pages, refused_with(failure.code))
                 return
             wait = self.waits.push_retry(attempts)
         else:
             wait = failure.retry_after or self.waits.backoff(attempts, jitter=self.jitter())
         raise Transient(f"page {pages[0].number} was not taken", retry_after=wait, code=failure.code) from None
-
-    async def _end(self, pages: Sequence[Page], reason: str | None) -> None:
-        await end_pages(self.units, self.clock, pages, reason)
-
-
-def _key(page: Page) -> BundleKey:
-    if page.visit_code is None or page.hi_type is None:
-        raise IllegalTransition("page", page.state, "a push without a record")
-    return BundleKey(hip_id=page.hip_id, visit_code=page.visit_code, hi_type=page.hi_type)

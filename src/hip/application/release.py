@@ -120,18 +120,17 @@ class ReleaseGate:
             pages += [_page(facts.transfer, one, paging) for one in leaving]
         return pages, unsent, decision
 
-    async def page(
+    def page(
         self,
-        uow: UnitOfWork,
         transfer: Transfer,
         page: Page,
+        known: CareContext | None,
         authority: Authority | None,
         opened: Opened,
         *,
         now: datetime,
     ) -> Decision:
-        """The answer for one page whose bytes are in hand; the consent's row is locked in this unit."""
-        known = await uow.care_contexts.get(transfer.hip_id, page.care_context_reference)
+        """The answer for one page whose bytes are in hand, with the care context and the consent as they are now."""
         context = ConsentedContext(
             # The pair that our books know is what the artefact must name; a page remembers only half of it.
             patient_reference=known.patient_reference if known is not None else PatientReference(""),

@@ -62,6 +62,12 @@ class Transfers(Protocol):
 
     async def lock_page(self, hip_id: HipId, transaction_id: TransactionId, number: int) -> Page | None: ...
     async def save_page(self, page: Page) -> None: ...
+    async def lock_pages(self, hip_id: HipId, transaction_id: TransactionId, numbers: Sequence[int]) -> Sequence[Page]:
+        """Those that exist, by number."""
+
+    async def save_pages(self, hip_id: HipId, transaction_id: TransactionId, pages: Sequence[Page]) -> None:
+        """State, attempts, reason and end of pages of this transfer that are locked; unknown ones are passed over."""
+
     async def pending_pages(self, hip_id: HipId, transaction_id: TransactionId, *, limit: int) -> Sequence[Page]:
         """Pages still to be pushed, by number."""
 
@@ -95,6 +101,9 @@ class Decisions(Protocol):
     """Table ``release_decisions``: only ever added to, in the transaction of what a decision justifies."""
 
     async def append(self, decision: Decision) -> None: ...
+    async def append_all(self, decisions: Sequence[Decision]) -> None:
+        """In this order; none is fine."""
+
     async def list(
         self,
         listing: Listing,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from hip.application.conversations import Conversations
 from hip.application.messages import GatewayError, HealthInformationOnRequest
 from hip.application.notifies import NotifyTransfer
+from hip.application.page_books import PageBooks
 from hip.application.pages import PageRun, Stopped
 from hip.application.ports import Alarm, Bundles, Clock, Pusher, Sealer
 from hip.application.release import ReleaseGate
@@ -189,7 +190,7 @@ class PushTransfer:
         run = PageRun(
             transfer=transfer,
             units=self.units,
-            gate=self.gate,
+            books=PageBooks(transfer=transfer, units=self.units, gate=self.gate, clock=self.clock),
             bundles=self.bundles,
             build=self.build,
             sealer=self.sealer,

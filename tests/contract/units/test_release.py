@@ -65,6 +65,16 @@ async def test_aud_02_decisions_are_numbered_in_their_order_and_read_back_as_the
         assert seal.holds(await uow.decisions.numbered(HIP, after=seal.first - 1, limit=seal.count + 1))
 
 
+async def test_decisions_added_together_keep_their_order(units: Units) -> None:
+    several = [a_decision(page=number) for number in (3, 1, 2)]
+    async with units() as uow:
+        await uow.decisions.append_all(several)
+        await uow.decisions.append_all([])
+        await uow.commit()
+    async with units() as uow:
+        assert await uow.decisions.list(Listing(hip_id=HIP)) == several[::-1]
+
+
 async def test_an_unchanged_consent_is_not_read_again_and_a_changed_one_is(units: Units) -> None:
     async with units() as uow:
         await uow.consents.save(a_consent())

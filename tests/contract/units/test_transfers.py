@@ -176,6 +176,19 @@ async def test_a_page_is_saved_and_leaves_the_pending_ones(units: Units) -> None
         assert await uow.transfers.lock_page(HIP, TRANSFER, 3) is None
 
 
+async def test_several_pages_are_locked_and_saved_at_once(units: Units) -> None:
+    delivered, refused = a_page(1).attempted().delivered(now=NOW), a_page(11).errored("no", now=NOW)
+    async with units() as uow:
+        await uow.transfers.add(a_transfer())
+        await uow.transfers.add_pages([a_page(11), a_page(2), a_page(1)])
+        assert await uow.transfers.lock_pages(HIP, TRANSFER, [11, 1, 3]) == [a_page(1), a_page(11)]
+        await uow.transfers.save_pages(HIP, TRANSFER, [refused, delivered, a_page(3)])
+        await uow.transfers.save_pages(HIP, TRANSFER, [])
+        await uow.commit()
+    async with units() as uow:
+        assert await uow.transfers.pages(HIP, TRANSFER) == [delivered, a_page(2), refused]
+
+
 async def test_pages_that_exist_stay_as_they_are_when_a_plan_is_made_again(units: Units) -> None:
     delivered = a_page(1).delivered(now=NOW)
     async with units() as uow:

@@ -29,6 +29,11 @@ class MemoryDecisions:
         await self._session.step()
         self._rows.put(next(self._numbers), decision)
 
+    async def append_all(self, decisions: Sequence[Decision]) -> None:
+        await self._session.step()
+        for decision in decisions:
+            self._rows.put(next(self._numbers), decision)
+
     async def list(
         self,
         listing: Listing,

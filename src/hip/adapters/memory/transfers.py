@@ -99,6 +99,16 @@ class MemoryTransfers:
             raise NotFound("page", f"{page.transaction_id}/{page.number}")
         self._pages.put(key, page)
 
+    async def lock_pages(self, hip_id: HipId, transaction_id: TransactionId, numbers: Sequence[int]) -> Sequence[Page]:
+        return [page for page in await self.pages(hip_id, transaction_id) if page.number in numbers]
+
+    async def save_pages(self, hip_id: HipId, transaction_id: TransactionId, pages: Sequence[Page]) -> None:
+        await self._session.step()
+        for page in pages:
+            key = (hip_id, transaction_id, page.number)
+            if key in self._pages:
+                self._pages.put(key, page)
+
     async def pending_pages(self, hip_id: HipId, transaction_id: TransactionId, *, limit: int) -> Sequence[Page]:
         pages = await self.pages(hip_id, transaction_id)
         return [page for page in pages if page.state is PageState.PENDING][:limit]

@@ -53,6 +53,9 @@ class PostgresDecisions:
     async def append(self, decision: Decision) -> None:
         await self._statements.run(insert(release_decisions).values(_row(decision)))
 
+    async def append_all(self, decisions: Sequence[Decision]) -> None:
+        await self._statements.run_each(insert(release_decisions), [_row(decision) for decision in decisions])
+
     async def list(
         self,
         listing: Listing,

@@ -1,7 +1,7 @@
 """What the collections of one unit run their statements through."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,15 +23,21 @@ class Statements:
         self._open = True
         self.broken = False
 
-    async def run(self, statement: Executable) -> CursorResult[Any]:
+    async def run(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> CursorResult[Any]:
         """Raises StorageFailed on an outage and ever after, RuntimeError once the unit has ended."""
         self.require_usable()
         try:
             with translated():
-                return await self._connection.execute(statement)
+                return await self._connection.execute(statement, rows)
         except BaseException:
             self.broken = True
             raise
+
+    async def run_each(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Once for each of ``rows``, in one round trip."""
+        self.require_usable()
+        if rows:
+            await self.run(statement, rows)
 
     async def first(self, statement: Executable) -> RowMapping | None:
         return (await self.run(statement)).mappings().first()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy import RowMapping, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.statements import Statements, listed
@@ -25,6 +25,13 @@ from hip.domain.transfers import (
 )
 
 _ENDED = (TransferState.DONE.value, TransferState.DEAD.value)
+
+_SAVE_PAGE = (
+    update(pages)
+    .where(pages.c.hip_id == bindparam("of_hip"), pages.c.transaction_id == bindparam("of_transaction"))
+    .where(pages.c.number == bindparam("of_number"))
+    .values({name: bindparam(name) for name in ("state", "attempts", "reason", "finished_at")})
+)
 
 
 def _page_row(page: Page) -> dict[str, Any]:
@@ -145,6 +152,27 @@ class PostgresTransfers:
         )
         if await self._statements.count(statement) == 0:
             raise NotFound("page", f"{page.transaction_id}/{page.number}")
+
+    async def lock_pages(self, hip_id: HipId, transaction_id: TransactionId, numbers: Sequence[int]) -> Sequence[Page]:
+        statement = _pages_of(hip_id, transaction_id).where(pages.c.number.in_(numbers))
+        return [_page(row) for row in await self._statements.all(statement.order_by(pages.c.number).with_for_update())]
+
+    async def save_pages(self, hip_id: HipId, transaction_id: TransactionId, pages: Sequence[Page]) -> None:
+        await self._statements.run_each(
+            _SAVE_PAGE,
+            [
+                {
+                    "of_hip": hip_id,
+                    "of_transaction": transaction_id,
+                    "of_number": page.number,
+                    "state": page.state.value,
+                    "attempts": page.attempts,
+                    "reason": page.reason,
+                    "finished_at": page.finished_at,
+                }
+                for page in pages
+            ],
+        )
 
     async def pending_pages(self, hip_id: HipId, transaction_id: TransactionId, *, limit: int) -> Sequence[Page]:
         statement = _pages_of(hip_id, transaction_id).where(pages.c.state == PageState.PENDING.value)
