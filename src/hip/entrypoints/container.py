@@ -34,6 +34,7 @@ from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.decision_seals import SealDecisions
 from hip.application.discovery import AnswerDiscovery
+from hip.application.exchange_retries import RetryExchange
 from hip.application.explanations import ExplainRelease
 from hip.application.intake import ReceiveVisit
 from hip.application.jobs import CancelJob, RetryJob
@@ -209,6 +210,7 @@ class UseCases(DeclarativeContainer):
         _a.clock,
     )
     replay_callback = Singleton(ReplayCallback, _a.units, _a.clock)
+    retry_exchange = Singleton(RetryExchange, _a.units, _a.clock)
     retry_job = Singleton(RetryJob, _a.units, _a.clock)
     cancel_job = Singleton(CancelJob, _a.units, _a.clock)
     note_configuration = Singleton(NoteConfiguration, _a.units, _a.clock)

@@ -12,6 +12,7 @@ from hip.entrypoints.cli import (
     callbacks,
     decisions,
     demonstration,
+    exchanges,
     fidelius,
     ig,
     jobs,
@@ -22,7 +23,7 @@ from hip.entrypoints.cli import (
 )
 from hip.entrypoints.cli.stored import commands
 from hip.entrypoints.cli.terminal import say
-from hip.entrypoints.stored import BUNDLES, CONSENTS, EXCHANGES, LINKS
+from hip.entrypoints.stored import BUNDLES, CONSENTS, LINKS
 
 app = typer.Typer(
     name="hip",
@@ -41,7 +42,7 @@ app.add_typer(services.database, name="db")
 app.add_typer(visits.app, name="visits")
 app.add_typer(commands(BUNDLES, help_text="Bundles that are stored."), name="bundles")
 app.add_typer(commands(LINKS, help_text="Where each visit's link stands."), name="links")
-app.add_typer(commands(EXCHANGES, help_text="Conversations with the gateway."), name="exchanges")
+app.add_typer(exchanges.app, name="exchanges")
 app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(commands(CONSENTS, help_text="Consents and their tombstones."), name="consents")
