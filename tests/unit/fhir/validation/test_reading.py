@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.fhir.validation.documents import document
 
+from hip.adapters.fhir.validation.findings import MOST_FINDINGS, Finding, hopeless
 from hip.adapters.fhir.validation.validator import NrcesValidator
+from hip.domain.bundles import Severity
 
 VALID = json.dumps(document()).encode()
 
@@ -76,6 +78,19 @@ def test_half_a_surrogate_pair_in_a_tree_is_reported_in_words_that_can_be_printe
     assert not report.valid
     assert all((one.path + one.found + one.message + one.expected).encode() for one in report.issues)
     assert [one.rule for one in validator.validate(json.dumps(tree, ensure_ascii=False)).issues] == ["json-syntax"]
+
+
+def test_looking_ends_when_a_list_is_hopeless_but_warnings_never_end_it() -> None:
+    error = Finding("min", "", message="m", expected="e", fix="f")
+    warning = Finding("must-support", "", message="m", expected="e", fix="f", severity=Severity.WARNING)
+    assert not hopeless([error] * (MOST_FINDINGS - 1))
+    assert any(hopeless([error] * count) for count in range(MOST_FINDINGS, MOST_FINDINGS + 64))
+    assert not any(hopeless([warning] * count) for count in range(MOST_FINDINGS, MOST_FINDINGS + 200))
+
+
+def test_an_error_behind_any_number_of_warnings_is_found(validator: NrcesValidator) -> None:
+    tree = document({"resourceType": "Patient", "name": [{"use": "old"}] * (MOST_FINDINGS + 100) + [{"text": ""}]})
+    assert not validator.validate(tree).valid
 
 
 def test_a_whole_pair_is_a_character(validator: NrcesValidator) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hip.adapters.fhir.validation.findings import Finding, excerpt
+from hip.adapters.fhir.validation.findings import Finding, excerpt, hopeless
 from hip.adapters.fhir.validation.guide import Guide
 from hip.adapters.fhir.validation.session import Session
 
@@ -20,6 +20,8 @@ def document_findings(guide: Guide, bundle: Mapping[str, Any], session: Session)
     found: list[Finding] = []
     holders: dict[int, Any] = {}
     for number, entry in enumerate(entries):
+        if hopeless(found):
+            return found
         if isinstance(entry, dict):
             found.extend(_full_url(guide, f"Bundle.entry[{number}]", entry))
             if isinstance(entry.get("resource"), dict):

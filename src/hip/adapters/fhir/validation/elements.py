@@ -7,7 +7,7 @@ from hip.adapters.fhir.validation.addresses import system_check
 from hip.adapters.fhir.validation.bindings import binding_check
 from hip.adapters.fhir.validation.display import display_gap
 from hip.adapters.fhir.validation.extensions import extension_check
-from hip.adapters.fhir.validation.findings import Finding, lone_id
+from hip.adapters.fhir.validation.findings import Finding, hopeless, lone_id
 from hip.adapters.fhir.validation.fixed_values import fixed_check
 from hip.adapters.fhir.validation.members import Members, support_gap
 from hip.adapters.fhir.validation.references import reference_check
@@ -85,6 +85,8 @@ def _object_check(rulebook: Rulebook, shape: Shape) -> Check:
                     found = below
                 else:
                     found.extend(below)
+                    if hopeless(found):
+                        break
         for gap in gaps:
             lack = gap(value)
             if lack is not None:

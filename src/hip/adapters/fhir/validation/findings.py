@@ -11,6 +11,9 @@ from hip.domain.bundles import Issue, Severity
 
 _LONGEST_EXCERPT = 60
 
+# A document broken throughout has a fault a value; nobody reads more than these.
+MOST_FINDINGS = 5_000
+
 _JSON_NAMES = {dict: "a JSON object", list: "a JSON array", str: "a JSON string", bool: "true or false"}
 
 
@@ -63,6 +66,17 @@ def under(prefix: str, findings: list[Finding]) -> list[Finding]:
     for finding in findings:
         finding.path = prefix + finding.path
     return findings
+
+
+def hopeless(findings: list[Finding]) -> bool:
+    """Whether there are so many errors that more would never be reported; memory stays bounded by looking no further.
+
+    Warnings do not count: an error after any number of them is still found.
+    """
+    # Counted now and then, so that a list of warnings alone does not make it quadratic.
+    if len(findings) < MOST_FINDINGS or len(findings) % 64 > 7:
+        return False
+    return sum(1 for finding in findings if finding.severity is Severity.ERROR) >= MOST_FINDINGS
 
 
 def has_error(findings: Iterable[Finding] | None) -> bool:

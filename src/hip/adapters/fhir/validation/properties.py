@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hip.adapters.fhir.validation.counts import list_fault
-from hip.adapters.fhir.validation.findings import Finding, empty, excerpt, under, wrong_type
+from hip.adapters.fhir.validation.findings import Finding, empty, excerpt, hopeless, under, wrong_type
 from hip.adapters.fhir.validation.guide import Node
 from hip.adapters.fhir.validation.rulebook import Check, Rulebook, Test
 from hip.adapters.fhir.validation.session import Session
@@ -93,6 +93,8 @@ def _several(name: str, node: Node, check: Check) -> Test:
                     found = below
                 else:
                     found.extend(below)
+                    if hopeless(found):
+                        break
         return found
 
     return test
@@ -126,6 +128,8 @@ def _primitives(name: str, node: Node, check: Check) -> Test:
                     found = below
                 else:
                     found.extend(below)
+                    if hopeless(found):
+                        break
         return found
 
     return test

@@ -5,7 +5,7 @@ from typing import Any
 
 from hip.adapters.fhir.validation.counts import list_fault
 from hip.adapters.fhir.validation.discriminators import chooser
-from hip.adapters.fhir.validation.findings import Finding, empty, under, wrong_type
+from hip.adapters.fhir.validation.findings import Finding, empty, hopeless, under, wrong_type
 from hip.adapters.fhir.validation.guide import Node
 from hip.adapters.fhir.validation.rulebook import Check, Rulebook, Test
 from hip.adapters.fhir.validation.session import Session
@@ -45,6 +45,8 @@ def sliced_test(rulebook: Rulebook, name: str, number: int, type_name: str) -> T
         counts = [0] * len(slices)
         last = -1
         for position, item in enumerate(value):
+            if hopeless(found):
+                break
             if type(item) is not dict or not item:
                 below = wrong_type(item, "a JSON object") if type(item) is not dict else empty("", "object")
                 found.extend(under(f".{name}[{position}]", [below]))
@@ -64,9 +66,11 @@ def sliced_test(rulebook: Rulebook, name: str, number: int, type_name: str) -> T
                 below_item = slices[at].check(item, session)
             if below_item is not None:
                 found.extend(under(f".{name}[{position}]", below_item))
-        for one, count in zip(slices, counts, strict=True):
-            if count < one.least:
-                found.append(_too_few(f".{name}", name, one, count))
+        found.extend(
+            _too_few(f".{name}", name, one, count)
+            for one, count in zip(slices, counts, strict=True)
+            if count < one.least
+        )
         return found or None
 
     return test

@@ -9,16 +9,13 @@ from typing import Any
 from hip.adapters.fhir.validation.claims import claims_of
 from hip.adapters.fhir.validation.documents import document_findings
 from hip.adapters.fhir.validation.elements import element_check
-from hip.adapters.fhir.validation.findings import Finding, excerpt, under
+from hip.adapters.fhir.validation.findings import MOST_FINDINGS, Finding, excerpt, under
 from hip.adapters.fhir.validation.guide import R4, Guide, read_guide, shipped_guide
 from hip.adapters.fhir.validation.reading import MAX_BYTES, Unreadable, read_document
 from hip.adapters.fhir.validation.resources import attributed
 from hip.adapters.fhir.validation.rulebook import Rulebook
 from hip.adapters.fhir.validation.session import Session
-from hip.domain.bundles import Issue, ValidationReport
-
-# A document broken throughout has one issue a value; nobody reads more than these.
-_MOST_ISSUES = 5_000
+from hip.domain.bundles import Issue, Severity, ValidationReport
 
 _ENTRY = re.compile(r"Bundle\.entry\[(\d+)\]")
 
@@ -99,7 +96,12 @@ def _issues(findings: Iterable[Finding]) -> tuple[Issue, ...]:
     for finding in findings:
         unique.setdefault((finding.path, finding.rule, finding.message), finding)
     ordered = sorted(unique.values(), key=_entry_of)
-    return tuple(finding.issue() for finding in ordered[:_MOST_ISSUES])
+    if len(ordered) > MOST_FINDINGS:
+        # Warnings give way, or a document with thousands of them would hide its errors and pass as valid.
+        errors = [finding for finding in ordered if finding.severity is Severity.ERROR]
+        others = [finding for finding in ordered if finding.severity is not Severity.ERROR]
+        ordered = sorted([*errors, *others][:MOST_FINDINGS], key=_entry_of)
+    return tuple(finding.issue() for finding in ordered)
 
 
 def _entry_of(finding: Finding) -> int:
