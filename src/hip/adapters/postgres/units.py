@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -22,7 +22,7 @@ from hip.adapters.postgres.failures import translated
 from hip.adapters.postgres.link_attempts import PostgresLinkAttempts
 from hip.adapters.postgres.links import PostgresCareContexts, PostgresLinkRequests, PostgresLinkTokens
 from hip.adapters.postgres.names import Names
-from hip.adapters.postgres.outbox import PostgresOutbox
+from hip.adapters.postgres.outbox import CHANNEL, PostgresOutbox
 from hip.adapters.postgres.patients import PostgresPatients
 from hip.adapters.postgres.shares import PostgresShares
 from hip.adapters.postgres.statements import Statements
@@ -34,11 +34,14 @@ from hip.adapters.postgres.wakeups import PostgresWakeups
 from hip.application.ports import KeyVault, VisitRecords
 from hip.application.storage import UnitOfWork
 
+_GATHERING = 0.005  # seconds
+
 
 class PostgresUnit:
     """One transaction."""
 
     def __init__(self, connection: AsyncConnection, database: "PostgresDatabase") -> None:
+        self._database = database
         self.statements = statements = Statements(connection)
         vault = database.vault
         self.outbox = PostgresOutbox(statements)
@@ -64,6 +67,8 @@ class PostgresUnit:
         """Raises StorageFailed when the server does not confirm it: then it may or may not have happened."""
         await self.audit.flush()
         await self.statements.commit()
+        if self.outbox.rang:
+            self._database.ring()
 
 
 class PostgresDatabase:
@@ -111,6 +116,7 @@ class PostgresDatabase:
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._listening = create_async_engine(url, hide_parameters=True, connect_args=arguments, poolclass=NullPool)
         self._holders: set[asyncio.Task[Any]] = set()
+        self._ringing: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def unit(self) -> AsyncGenerator[UnitOfWork]:
@@ -147,8 +153,27 @@ class PostgresDatabase:
             async with self._engine.connect() as connection:
                 await connection.execute(text("SELECT 1"))
 
+    def ring(self) -> None:
+        """Wake the relays, once for all that commits in the next moment.
+
+        Not inside the units' own transactions: a NOTIFY there makes commits wait for one another's disk. A relay that
+        misses this looks again by itself.
+        """
+        if self._ringing is None or self._ringing.done():
+            self._ringing = asyncio.create_task(self._ring())
+
+    async def _ring(self) -> None:
+        await asyncio.sleep(_GATHERING)
+        self._ringing = None
+        with suppress(SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            async with self._engine.connect() as connection:
+                await connection.execute(select(func.pg_notify(CHANNEL, "")))
+                await connection.commit()
+
     async def close(self) -> None:
         """Let every connection go."""
+        if self._ringing is not None:
+            await self._ringing
         await self._engine.dispose()
         await self._listening.dispose()
 
