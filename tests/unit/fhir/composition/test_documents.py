@@ -165,6 +165,7 @@ def test_every_bundle_of_any_visit_keeps_the_profiles_and_loads_in_r4b(visit):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_200)
 @given(visits())
 @settings(max_examples=2_000, deadline=None)
 def test_two_thousand_visits_keep_the_profiles(visit):

@@ -34,6 +34,7 @@ def test_every_bundle_of_any_visit_is_valid(validator, visit):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_200)
 @given(visit=visits())
 @settings(max_examples=2_000, deadline=None)
 def test_two_thousand_visits_make_valid_bundles(validator, visit):
