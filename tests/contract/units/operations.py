@@ -89,7 +89,7 @@ OPERATIONS: dict[str, Operation] = {
     "link_requests.by_request_id": lambda uow: uow.link_requests.by_request_id(HIP, _REQUEST),
     "link_requests.of_address": lambda uow: uow.link_requests.of_address(HIP, MEERA_ADDRESS),
     "link_requests.awaiting_token": lambda uow: uow.link_requests.awaiting_token(HIP, MEERA_ADDRESS),
-    "link_requests.led_by": lambda uow: uow.link_requests.led_by(HIP, LinkReference("l")),
+    "link_requests.led_by": lambda uow: uow.link_requests.led_by(HIP, _VISIT),
     "link_requests.list": lambda uow: uow.link_requests.list(_ALL),
     "care_contexts.save": lambda uow: uow.care_contexts.save(a_care_context()),
     "care_contexts.lock": lambda uow: uow.care_contexts.lock(HIP, _CONTEXT),
