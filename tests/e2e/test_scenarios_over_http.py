@@ -93,7 +93,7 @@ MET: dict[str, tuple[str, End, dict[str, object]]] = {
     "once-429": ("link", LINKED, {}),
     "once-401": ("link", LINKED, {}),
     "error-shapes": ("link", LINKED, {}),
-    "duplicate-token-request": ("link", End("link", "refused", "ABDM-1092"), {}),
+    "duplicate-token-request": ("link", LINKED, {"times": 1}),  # asked again once the window is over
     "token-blocked": ("link", End("link", "refused", "ABDM-1027"), {}),
     "early-notify": ("announce", End("announce", "announced", "ABDM-1006"), {"times": 1}),
     "slow": ("link", LINKED, {}),

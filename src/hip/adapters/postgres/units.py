@@ -116,7 +116,8 @@ class PostgresDatabase:
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._listening = create_async_engine(url, hide_parameters=True, connect_args=arguments, poolclass=NullPool)
         self._holders: set[asyncio.Task[Any]] = set()
-        self._ringing: asyncio.Task[None] | None = None
+        self._gathering = False
+        self._rings: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def unit(self) -> AsyncGenerator[UnitOfWork]:
@@ -159,12 +160,18 @@ class PostgresDatabase:
         Not inside the units' own transactions: a NOTIFY there makes commits wait for one another's disk. A relay that
         misses this looks again by itself.
         """
-        if self._ringing is None or self._ringing.done():
-            self._ringing = asyncio.create_task(self._ring())
+        if self._gathering:
+            return
+        self._gathering = True
+        ring = asyncio.create_task(self._ring())
+        self._rings.add(ring)
+        ring.add_done_callback(self._rings.discard)
 
     async def _ring(self) -> None:
-        await asyncio.sleep(_GATHERING)
-        self._ringing = None
+        try:
+            await asyncio.sleep(_GATHERING)
+        finally:
+            self._gathering = False  # whoever commits from now on rings anew
         with suppress(SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             async with self._engine.connect() as connection:
                 await connection.execute(select(func.pg_notify(CHANNEL, "")))
@@ -172,8 +179,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Let every connection go."""
-        if self._ringing is not None:
-            await self._ringing
+        await asyncio.gather(*self._rings, return_exceptions=True)
         await self._engine.dispose()
         await self._listening.dispose()
 
