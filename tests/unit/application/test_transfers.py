@@ -13,7 +13,7 @@ from hip.application.messages import HealthInformationNotify, HealthInformationO
 from hip.application.storage import Topic
 from hip.domain.bundles import BundleKey
 from hip.domain.consents import ConsentStatus, DateRange
-from hip.domain.errors import GatewayRefused, IllegalTransition, PushRefused, Transient
+from hip.domain.errors import GatewayRefused, PushRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import TransactionId, VisitCode
@@ -335,43 +335,6 @@ def test_rel_19_a_bundle_that_was_changed_in_the_store_is_not_sent():
 
 def _fields(record: object) -> dict[str, object]:
     return {name: getattr(record, name) for name in record.__slots__}  # type: ignore[attr-defined]
-
-
-def test_a_notify_that_the_gateway_did_not_take_is_told_again_and_says_the_same():
-    async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
-        house.gateway.refusals[Flow.HEALTH_INFORMATION_NOTIFY] = [Transient("503", code="503")] * 2
-        for _ in range(3):
-            await house.work()
-            house.clock.advance(timedelta(seconds=60))
-        told = house.gateway.of(Flow.HEALTH_INFORMATION_NOTIFY)
-        assert len(told) == 3
-        assert len(set(map(repr, told))) == 1
-        assert (await _transfer(house)).state is TransferState.DONE
-
-    asyncio.run(story())
-
-
-def test_a_failed_transfer_is_retried_by_the_operator_and_sends_only_what_was_not_delivered():
-    async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
-        house.pusher.errors = [PushRefused(status=403)] * 3
-        await house.work()
-        assert (await _transfer(house)).outcome is TransferOutcome.FAILED
-        await house.retry_transfer(HIP, T1, actor="test")
-        await house.work()
-        assert (await _transfer(house)).outcome is TransferOutcome.TRANSFERRED
-        assert len(house.pusher.pages) == 3
-        with pytest.raises(IllegalTransition):
-            await house.retry_transfer(HIP, T1, actor="test")
-
-    asyncio.run(story())
 
 
 def test_push_04_an_unsafe_push_address_is_refused_before_anything_is_sealed():
