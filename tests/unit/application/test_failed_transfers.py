@@ -5,20 +5,14 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.releases import transfer_of
 
 from hip.domain.errors import IllegalTransition, PushRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import TransactionId
-from hip.domain.transfers import Transfer, TransferOutcome, TransferState
+from hip.domain.transfers import TransferOutcome, TransferState
 
 T1 = TransactionId("t-1")
-
-
-async def _transfer(house: House, transaction: str = "t-1") -> Transfer:
-    async with house.units() as uow:
-        transfer = await uow.transfers.get(HIP, TransactionId(transaction))
-    assert transfer is not None
-    return transfer
 
 
 def test_a_notify_that_the_gateway_did_not_take_is_told_again_and_says_the_same():
@@ -34,7 +28,7 @@ def test_a_notify_that_the_gateway_did_not_take_is_told_again_and_says_the_same(
         told = house.gateway.of(Flow.HEALTH_INFORMATION_NOTIFY)
         assert len(told) == 3
         assert len(set(map(repr, told))) == 1
-        assert (await _transfer(house)).state is TransferState.DONE
+        assert (await transfer_of(house)).state is TransferState.DONE
 
     asyncio.run(story())
 
@@ -47,10 +41,10 @@ def test_a_failed_transfer_is_retried_by_the_operator_and_sends_only_what_was_no
         await house.ask(an_artefact())
         house.pusher.errors = [PushRefused(status=403)] * 3
         await house.work()
-        assert (await _transfer(house)).outcome is TransferOutcome.FAILED
+        assert (await transfer_of(house)).outcome is TransferOutcome.FAILED
         await house.retry_transfer(HIP, T1, actor="test")
         await house.work()
-        assert (await _transfer(house)).outcome is TransferOutcome.TRANSFERRED
+        assert (await transfer_of(house)).outcome is TransferOutcome.TRANSFERRED
         assert len(house.pusher.pages) == 3
         with pytest.raises(IllegalTransition):
             await house.retry_transfer(HIP, T1, actor="test")

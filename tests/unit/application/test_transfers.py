@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.releases import transfer_of
 from tests.builders.visits import a_visit
 
 from hip.application.messages import HealthInformationNotify, HealthInformationOnRequest
@@ -17,16 +18,9 @@ from hip.domain.errors import GatewayRefused, PushRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import TransactionId, VisitCode
-from hip.domain.transfers import HiStatus, Transfer, TransferOutcome, TransferState
+from hip.domain.transfers import HiStatus, TransferOutcome, TransferState
 
 T1 = TransactionId("t-1")
-
-
-async def _transfer(house: House, transaction: str = "t-1") -> Transfer:
-    async with house.units() as uow:
-        transfer = await uow.transfers.get(HIP, TransactionId(transaction))
-    assert transfer is not None
-    return transfer
 
 
 def _notify(house: House) -> HealthInformationNotify:
@@ -62,7 +56,7 @@ def test_a_consented_request_is_acknowledged_pushed_page_by_page_and_accounted_f
         assert told.outcome is TransferOutcome.TRANSFERRED
         [status] = told.statuses
         assert (status.care_context_reference, status.hi_status) == ("88120", HiStatus.DELIVERED)
-        assert (await _transfer(house)).state is TransferState.DONE
+        assert (await transfer_of(house)).state is TransferState.DONE
 
     asyncio.run(story())
 
@@ -127,7 +121,7 @@ def test_an_unknown_consent_gets_an_error_and_no_notify():
         assert error.code == "ABDM-1112"
         assert house.gateway.of(Flow.HEALTH_INFORMATION_NOTIFY) == []
         assert house.pusher.pages == []
-        assert (await _transfer(house)).state is TransferState.DONE
+        assert (await transfer_of(house)).state is TransferState.DONE
 
     asyncio.run(story())
 
@@ -362,7 +356,7 @@ def test_storage_that_fails_in_any_step_loses_nothing():
             with suppress(Transient):  # the lease runs out
                 await house.work()
             house.clock.advance(timedelta(minutes=1))
-        assert (await _transfer(house)).outcome is TransferOutcome.TRANSFERRED
+        assert (await transfer_of(house)).outcome is TransferOutcome.TRANSFERRED
         assert {page.number for page in house.pusher.pages} == {1, 2, 3}
         accounts = {repr(call) for call in house.gateway.of(Flow.HEALTH_INFORMATION_NOTIFY)}
         assert len(accounts) == 1
