@@ -25,6 +25,14 @@ from hip.application.conversations import Conversations
 from hip.application.decision_seals import SealDecisions
 from hip.application.discovery import AnswerDiscovery
 from hip.application.explanations import ExplainRelease
+from hip.application.gateway_calls import GatewayCall, GatewayError
+from hip.application.gateway_events import (
+    ConsentNotified,
+    Delivery,
+    HealthInformationAsked,
+    LinkAnswered,
+    TokenAnswered,
+)
 from hip.application.intake import ReceiveVisit
 from hip.application.link_batches import LinkBatch
 from hip.application.link_confirms import AnswerLinkConfirm
@@ -32,15 +40,6 @@ from hip.application.link_inits import AnswerLinkInit, LinkingRules
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
 from hip.application.link_tokens import AcceptToken
 from hip.application.linking import LinkVisit
-from hip.application.messages import (
-    ConsentNotified,
-    Delivery,
-    GatewayCall,
-    GatewayError,
-    HealthInformationAsked,
-    LinkAnswered,
-    TokenAnswered,
-)
 from hip.application.notifies import NotifyTransfer
 from hip.application.ports import PushedPage
 from hip.application.projections import Project

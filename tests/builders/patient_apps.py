@@ -6,7 +6,8 @@ from itertools import count
 from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
 
-from hip.application.messages import Delivery, DiscoveryAsked, LinkConfirmAsked, LinkInitAsked, OnConfirm, OnInit
+from hip.application.gateway_calls import OnConfirm, OnInit
+from hip.application.gateway_events import Delivery, DiscoveryAsked, LinkConfirmAsked, LinkInitAsked
 from hip.domain.discovery import DiscoveryQuery, PatientIdentifiers
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import AbhaAddress, CareContextReference, LinkReference, PatientReference, TransactionId

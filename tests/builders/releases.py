@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tests.builders.flows import HIP, House, an_artefact
 
-from hip.application.messages import HealthInformationNotify, HealthInformationOnRequest
+from hip.application.gateway_calls import HealthInformationNotify, HealthInformationOnRequest
 from hip.application.storage import Listing
 from hip.domain.consents import Consent
 from hip.domain.decisions import Decision

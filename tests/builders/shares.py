@@ -5,7 +5,7 @@ from typing import Any
 from tests.builders.links import HIP, MEERA_ADDRESS
 from tests.builders.moments import NOW
 
-from hip.application.messages import ProfileShared
+from hip.application.gateway_events import ProfileShared
 from hip.domain.identifiers import AbhaNumber, RequestId
 from hip.domain.patients import Address, Gender
 from hip.domain.shares import QueueToken, SharedProfile

@@ -15,10 +15,8 @@ from hip.adapters.gateway.callbacks import V3CallbackReader
 from hip.adapters.gateway.client import HttpGateway
 from hip.adapters.gateway.settings import GatewaySettings
 from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
-from hip.application.messages import (
-    GatewayCall,
-    GatewayEvent,
-)
+from hip.application.gateway_calls import GatewayCall
+from hip.application.gateway_events import GatewayEvent
 from hip.domain.identifiers import RequestId
 from hip.entrypoints.sandbox.control import SandboxControl
 from hip.entrypoints.sandbox.gateway.app import create_app as create_gateway

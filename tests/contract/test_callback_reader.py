@@ -7,7 +7,7 @@ import pytest
 from tests.unit.gateway import bodies
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.application.messages import (
+from hip.application.gateway_events import (
     ConsentNotified,
     DiscoveryAsked,
     HealthInformationAsked,

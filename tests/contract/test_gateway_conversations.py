@@ -14,17 +14,19 @@ from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
 from hip.adapters.push.addresses import AddressRules
 from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.sealing.sealer import CryptographySealer
-from hip.application.messages import (
-    ConsentNotified,
+from hip.application.gateway_calls import (
     ConsentOnNotify,
-    DiscoveryAsked,
     GatewayError,
-    HealthInformationAsked,
     HealthInformationNotify,
     HealthInformationOnRequest,
+    OnDiscover,
+)
+from hip.application.gateway_events import (
+    ConsentNotified,
+    DiscoveryAsked,
+    HealthInformationAsked,
     LinkAnswered,
     NotifyAnswered,
-    OnDiscover,
     TokenAnswered,
 )
 from hip.application.ports import PushedPage

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from hip.application.messages import AccountChanged, Delivery
+from hip.application.gateway_events import AccountChanged, Delivery
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.domain.accounts import account_key, alias

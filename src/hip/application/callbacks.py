@@ -8,11 +8,7 @@ from datetime import datetime
 from hip.application.accounts import ChangeAccount
 from hip.application.consents import ReceiveConsent
 from hip.application.discovery import AnswerDiscovery
-from hip.application.link_confirms import AnswerLinkConfirm
-from hip.application.link_inits import AnswerLinkInit
-from hip.application.link_results import AcceptLinkResult, AcceptNotify
-from hip.application.link_tokens import AcceptToken
-from hip.application.messages import (
+from hip.application.gateway_events import (
     AccountChanged,
     ConsentNotified,
     Delivery,
@@ -27,6 +23,10 @@ from hip.application.messages import (
     TokenAnswered,
     Unrecognised,
 )
+from hip.application.link_confirms import AnswerLinkConfirm
+from hip.application.link_inits import AnswerLinkInit
+from hip.application.link_results import AcceptLinkResult, AcceptNotify
+from hip.application.link_tokens import AcceptToken
 from hip.application.ports import CallbackReader, Clock, Ids, KeyVault
 from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.shares import AnswerShare

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from hip.application.consent_ends import cut_copies, end_consent
 from hip.application.conversations import Conversations
-from hip.application.messages import ConsentNotified, ConsentOnNotify, Delivery, GatewayError
+from hip.application.gateway_calls import ConsentOnNotify, GatewayError
+from hip.application.gateway_events import ConsentNotified, Delivery
 from hip.application.ports import Alarm, Clock
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hip.application.conversations import Conversations
-from hip.application.messages import ContextNotify
+from hip.application.gateway_calls import ContextNotify
 from hip.application.ports import Clock
 from hip.application.storage import Topic, Units
 from hip.application.waits import Waits

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hip.application.messages import GatewayCall, GenerateToken
+from hip.application.gateway_calls import GatewayCall, GenerateToken
 from hip.application.ports import Clock, Gateway, Ids
 from hip.application.storage import Units
 from hip.application.waits import Waits

@@ -3,14 +3,8 @@
 from dataclasses import dataclass
 
 from hip.application.conversations import Conversations
-from hip.application.messages import (
-    Delivery,
-    DiscoveryAsked,
-    GatewayError,
-    LinkedContext,
-    OnDiscover,
-    PatientEntry,
-)
+from hip.application.gateway_calls import GatewayError, LinkedContext, OnDiscover, PatientEntry
+from hip.application.gateway_events import Delivery, DiscoveryAsked
 from hip.application.ports import Clock, NameLikeness
 from hip.application.storage import Units
 from hip.domain.audit import AuditEntry

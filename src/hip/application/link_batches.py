@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hip.application.conversations import Conversations
+from hip.application.gateway_calls import LinkCareContexts, LinkedContext, PatientEntry
 from hip.application.linkables import Linkable, failed_status
-from hip.application.messages import LinkCareContexts, LinkedContext, PatientEntry
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.domain.audit import AuditEntry

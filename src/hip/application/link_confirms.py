@@ -7,14 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hip.application.conversations import Conversations
-from hip.application.messages import (
-    Delivery,
-    GatewayError,
-    LinkConfirmAsked,
-    LinkedContext,
-    OnConfirm,
-    PatientEntry,
-)
+from hip.application.gateway_calls import GatewayError, LinkedContext, OnConfirm, PatientEntry
+from hip.application.gateway_events import Delivery, LinkConfirmAsked
 from hip.application.ports import Clock
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.domain.audit import AuditEntry

@@ -7,13 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from hip.application.conversations import Conversations
-from hip.application.messages import (
-    Delivery,
-    GatewayError,
-    LinkInitAsked,
-    OnInit,
-    OtpChallenge,
-)
+from hip.application.gateway_calls import GatewayError, OnInit, OtpChallenge
+from hip.application.gateway_events import Delivery, LinkInitAsked
 from hip.application.ports import Clock, Entropy, Facilities, Ids, OtpMessage, OtpSender
 from hip.application.storage import UnitOfWork, Units
 from hip.domain import otp

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hip.application.context_notifies import wait_before_retry
+from hip.application.gateway_events import Delivery, LinkAnswered, NotifyAnswered
 from hip.application.link_batches import TOKEN_IS_BAD, forget_token, mark_linked, refuse
-from hip.application.messages import Delivery, LinkAnswered, NotifyAnswered
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits

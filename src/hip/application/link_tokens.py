@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hip.application.messages import Delivery, GatewayError, TokenAnswered
+from hip.application.gateway_calls import GatewayError
+from hip.application.gateway_events import Delivery, TokenAnswered
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits

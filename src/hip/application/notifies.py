@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hip.application.conversations import Conversations
-from hip.application.messages import HealthInformationNotify
+from hip.application.gateway_calls import HealthInformationNotify
 from hip.application.ports import Clock
 from hip.application.storage import Units
 from hip.domain.audit import AuditEntry

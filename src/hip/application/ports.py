@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from hip.application.messages import GatewayCall, GatewayEvent
+from hip.application.gateway_calls import GatewayCall
+from hip.application.gateway_events import GatewayEvent
 from hip.application.storage import OutboxRow
 from hip.domain.bundles import Bundle, BundleKey, Issue, ValidationReport
 from hip.domain.facilities import Facility

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from hip.application.messages import Delivery, HealthInformationAsked
+from hip.application.gateway_events import Delivery, HealthInformationAsked
 from hip.application.ports import Clock
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from hip.application.conversations import Conversations
-from hip.application.messages import Delivery, GatewayError, OnShare, ProfileShared
+from hip.application.gateway_calls import GatewayError, OnShare
+from hip.application.gateway_events import Delivery, ProfileShared
 from hip.application.ports import Clock, Facilities
 from hip.application.storage import Units
 from hip.domain.audit import AuditEntry

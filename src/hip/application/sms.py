@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hip.application.conversations import Conversations
-from hip.application.messages import SmsNotify
+from hip.application.gateway_calls import SmsNotify
 from hip.application.ports import Clock, Facilities, Ids
 from hip.application.storage import Units
 from hip.domain.errors import NotFound

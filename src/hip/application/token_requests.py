@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from hip.application.conversations import Conversations
+from hip.application.gateway_calls import GenerateToken
 from hip.application.linkables import Linkable, note_failure
-from hip.application.messages import GenerateToken
 from hip.application.ports import Clock
 from hip.application.storage import Topic, Units
 from hip.application.waits import Waits

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hip.application.conversations import Conversations
-from hip.application.messages import GatewayError, HealthInformationOnRequest
+from hip.application.gateway_calls import GatewayError, HealthInformationOnRequest
 from hip.application.notifies import NotifyTransfer
 from hip.application.page_books import PageBooks
 from hip.application.pages import PageRun, Stopped

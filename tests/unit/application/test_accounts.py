@@ -9,7 +9,7 @@ from tests.builders.flows import HIP, House, an_artefact
 from tests.builders.patient_apps import ADDRESS, PatientApp
 from tests.builders.visits import MEERA, a_visit
 
-from hip.application.messages import AccountChanged
+from hip.application.gateway_events import AccountChanged
 from hip.application.storage import Listing
 from hip.domain.accounts import AccountStatus
 from hip.domain.consents import ConsentStatus

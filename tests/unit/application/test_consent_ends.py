@@ -8,7 +8,7 @@ import pytest
 from tests.builders.flows import HIP, House, an_artefact
 from tests.builders.releases import accounts, audited, consent_of, decisions, transfer_of
 
-from hip.application.messages import ConsentNotified, Delivery
+from hip.application.gateway_events import ConsentNotified, Delivery
 from hip.application.storage import Topic
 from hip.domain.callbacks import Callback, CallbackId
 from hip.domain.consents import ConsentStatus

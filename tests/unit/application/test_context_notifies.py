@@ -8,7 +8,8 @@ import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.visits import a_visit
 
-from hip.application.messages import AccountChanged, ContextNotify, GatewayError, NotifyAnswered
+from hip.application.gateway_calls import ContextNotify, GatewayError
+from hip.application.gateway_events import AccountChanged, NotifyAnswered
 from hip.application.storage import Topic
 from hip.application.waits import Waits
 from hip.domain.accounts import AccountStatus

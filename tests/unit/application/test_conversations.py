@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from tests.builders.flows import HIP, House
 
-from hip.application.messages import Delivery, GatewayError, LinkAnswered, TokenAnswered
+from hip.application.gateway_calls import GatewayError
+from hip.application.gateway_events import Delivery, LinkAnswered, TokenAnswered
 from hip.application.relay import SweepExchanges
 from hip.application.storage import Listing
 from hip.domain.errors import GatewayRefused, NotFound, Transient

@@ -6,7 +6,8 @@ from dataclasses import replace
 from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
 
-from hip.application.messages import DiscoveryAsked, OnDiscover
+from hip.application.gateway_calls import OnDiscover
+from hip.application.gateway_events import DiscoveryAsked
 from hip.domain.discovery import DiscoveryQuery, PatientIdentifiers
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import AbhaAddress, PatientReference, TransactionId, VisitCode

@@ -7,7 +7,8 @@ import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.visits import a_visit
 
-from hip.application.messages import GatewayError, LinkAnswered, LinkCareContexts
+from hip.application.gateway_calls import GatewayError, LinkCareContexts
+from hip.application.gateway_events import LinkAnswered
 from hip.application.relay import SweepExchanges
 from hip.domain.errors import GatewayRefused, Transient
 from hip.domain.exchanges import Flow

@@ -8,7 +8,7 @@ import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
 
-from hip.application.messages import GenerateToken, LinkCareContexts
+from hip.application.gateway_calls import GenerateToken, LinkCareContexts
 from hip.application.relay import SweepExchanges
 from hip.application.storage import Listing
 from hip.domain.errors import GatewayRefused, SessionRefused, Transient, Waiting

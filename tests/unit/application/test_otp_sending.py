@@ -9,7 +9,7 @@ import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.patient_apps import PatientApp
 
-from hip.application.messages import OnConfirm, OnInit
+from hip.application.gateway_calls import OnConfirm, OnInit
 from hip.application.ports import OtpMessage
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import PatientReference

@@ -17,7 +17,7 @@ from tests.builders.flows import HIP, PEER, House
 from tests.builders.visits import CLINIC, MEERA, a_visit
 
 from hip.adapters.fhir.composition.composer import FhirComposer
-from hip.application.messages import ConsentNotified, HealthInformationAsked
+from hip.application.gateway_events import ConsentNotified, HealthInformationAsked
 from hip.application.storage import Topic
 from hip.domain.bundles import Bundle, BundleKey, BundleRecord
 from hip.domain.consents import ConsentArtefact, ConsentedContext, ConsentStatus, DateRange

@@ -9,7 +9,7 @@ from tests.builders.flows import HIP, House
 from tests.builders.shares import a_profile, a_share
 from tests.builders.visits import CLINIC
 
-from hip.application.messages import OnShare
+from hip.application.gateway_calls import OnShare
 from hip.application.shares import AnswerShare
 from hip.application.storage import Listing
 from hip.domain.exchanges import Flow

@@ -10,7 +10,7 @@ from tests.builders.flows import HIP, House, an_artefact
 from tests.builders.releases import transfer_of
 from tests.builders.visits import a_visit
 
-from hip.application.messages import HealthInformationNotify, HealthInformationOnRequest
+from hip.application.gateway_calls import HealthInformationNotify, HealthInformationOnRequest
 from hip.application.storage import Topic
 from hip.domain.bundles import BundleKey
 from hip.domain.consents import ConsentStatus, DateRange

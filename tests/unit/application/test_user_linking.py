@@ -9,7 +9,7 @@ import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.patient_apps import ADDRESS, PatientApp
 
-from hip.application.messages import OnConfirm, OnInit
+from hip.application.gateway_calls import OnConfirm, OnInit
 from hip.application.storage import Listing
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.errors import GatewayRefused, Transient

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from hip.application.messages import (
+from hip.application.gateway_calls import (
     ConsentOnNotify,
     ContextNotify,
     GatewayCall,

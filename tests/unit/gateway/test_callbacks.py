@@ -8,10 +8,10 @@ from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.application.messages import (
+from hip.application.gateway_calls import GatewayError
+from hip.application.gateway_events import (
     ConsentNotified,
     DiscoveryAsked,
-    GatewayError,
     HealthInformationAsked,
     LinkAnswered,
     NotifyAnswered,

@@ -15,7 +15,7 @@ from tests.unit.gateway import calls, schemas
 from hip.adapters.gateway.client import HttpGateway
 from hip.adapters.gateway.connection import NOT_SENT
 from hip.adapters.gateway.settings import GatewaySettings
-from hip.application.messages import GatewayCall
+from hip.application.gateway_calls import GatewayCall
 from hip.domain.errors import GatewayRefused, LinkTokenRefused, SessionRefused, Transient
 from hip.domain.exchanges import Flow
 

@@ -10,10 +10,7 @@ from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.application.messages import (
-    ConsentNotified,
-    HealthInformationAsked,
-)
+from hip.application.gateway_events import ConsentNotified, HealthInformationAsked
 from hip.domain.consents import ConsentedContext, ConsentStatus, DateRange
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType

@@ -8,7 +8,7 @@ from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.application.messages import AccountChanged, LinkConfirmAsked, LinkInitAsked, Unrecognised
+from hip.application.gateway_events import AccountChanged, LinkConfirmAsked, LinkInitAsked, Unrecognised
 from hip.domain.accounts import AccountStatus
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType

@@ -8,7 +8,7 @@ from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.application.messages import ProfileShared
+from hip.application.gateway_events import ProfileShared
 from hip.domain.errors import InvalidValue
 
 read = V3CallbackReader().read

@@ -12,7 +12,7 @@ from tests.unit.gateway import calls
 from tests.unit.gateway.schemas import SCHEMAS
 
 from hip.adapters.gateway import wire
-from hip.application.messages import GatewayCall
+from hip.application.gateway_calls import GatewayCall
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
 from hip.domain.patients import Gender, IdentifierType

@@ -13,11 +13,11 @@ from hip.adapters.gateway.members import Member, canonical, read_object
 from hip.adapters.gateway.moments import read_expiry
 from hip.adapters.gateway.paths import Inbound, recognise
 from hip.adapters.gateway.profiles import read_profile_share
-from hip.application.messages import (
+from hip.application.gateway_calls import GatewayError
+from hip.application.gateway_events import (
     AccountChanged,
     ConsentNotified,
     DiscoveryAsked,
-    GatewayError,
     GatewayEvent,
     HealthInformationAsked,
     LinkAnswered,

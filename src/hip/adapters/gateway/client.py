@@ -11,7 +11,7 @@ from hip.adapters.gateway import paths, wire
 from hip.adapters.gateway.connection import GatewayConnection, Reply
 from hip.adapters.gateway.session import GatewaySession
 from hip.adapters.gateway.settings import GatewaySettings
-from hip.application.messages import GatewayCall, LinkCareContexts
+from hip.application.gateway_calls import GatewayCall, LinkCareContexts
 from hip.application.ports import Clock, Ids, SessionCache
 from hip.domain.errors import SessionRefused, Transient
 from hip.domain.identifiers import HipId, RequestId

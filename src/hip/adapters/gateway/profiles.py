@@ -1,7 +1,7 @@
 """A profile that a patient shares at a counter, read with every tolerance (contract §2.8)."""
 
 from hip.adapters.gateway.members import Member
-from hip.application.messages import ProfileShared
+from hip.application.gateway_events import ProfileShared
 from hip.domain.errors import InvalidValue
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, phone_number
 from hip.domain.patients import Address, Gender

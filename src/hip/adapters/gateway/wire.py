@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from hip.adapters.gateway.connection import timestamp
-from hip.application.messages import (
+from hip.application.gateway_calls import (
     ConsentOnNotify,
     ContextNotify,
     GatewayCall,
