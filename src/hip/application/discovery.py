@@ -23,7 +23,7 @@ from hip.domain.link_attempts import OfferedContext
 from hip.domain.links import MAX_CONTEXTS_PER_ENTRY
 
 CANDIDATES = 50
-"""More people than this behind one mobile number is a shared line: the demographics decide among the first ones."""
+"""Of more people than this behind one mobile number, alike in gender and age, none is told from the others by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,15 @@ class AnswerDiscovery:
             mobiles=verified.mobiles,
         )
         async with self.units() as uow:
-            candidates = await uow.patients.candidates(hip_id, wanted, limit=CANDIDATES)
-            match = match_patient(query, candidates, likeness=self.likeness)
+            candidates = await uow.patients.candidates(
+                hip_id, wanted, limit=CANDIDATES + 1, behind_mobile=query.demographics
+            )
+            match = match_patient(
+                query,
+                candidates[:CANDIDATES],
+                likeness=self.likeness,
+                complete=len(candidates) <= CANDIDATES,
+            )
             contexts = await uow.care_contexts.unlinked(
                 hip_id, match.patient.reference, per_hi_type=MAX_CONTEXTS_PER_ENTRY
             )

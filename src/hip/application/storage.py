@@ -18,7 +18,7 @@ from hip.application.patient_storage import LinkAttempts, Shares
 from hip.application.release_storage import Consents, Decisions, Transfers, WaitingEntries
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
 from hip.domain.bundles import BundleKey, BundleRecord
-from hip.domain.discovery import DiscoveryRequest, PatientIdentifiers
+from hip.domain.discovery import Demographics, DiscoveryRequest, PatientIdentifiers
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import (
     AbhaAddress,
@@ -165,8 +165,13 @@ class Patients(Protocol):
         """Insert or replace by (hip_id, reference)."""
 
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None: ...
-    async def candidates(self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int) -> Sequence[Patient]:
-        """Patients who share a verified ABHA address, ABHA number or mobile; never by MR alone."""
+    async def candidates(
+        self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None
+    ) -> Sequence[Patient]:
+        """Patients who share a verified ABHA address, ABHA number or mobile; never by MR alone.
+
+        Those an ABHA identifies come first. Of those with nothing but the mobile, only who fits ``behind_mobile``.
+        """
 
     async def of_closed_account(self, hip_id: HipId, account: str) -> Sequence[Patient]:
         """Patients who closed the ABHA account with this key, by reference."""

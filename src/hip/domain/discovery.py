@@ -75,6 +75,19 @@ class PatientIdentifiers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demographics:
+    """Whom a mobile number may stand for: this gender, born from ``born_from`` to ``born_to``, inclusive years."""
+
+    gender: Gender
+    born_from: int
+    born_to: int
+
+    def fit(self, patient: Patient) -> bool:
+        """True of a patient who could be meant."""
+        return patient.gender is self.gender and self.born_from <= patient.birth_year <= self.born_to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryQuery:
     """What the patient's app says of the patient. ``verified`` was checked by the gateway, ``unverified`` typed in."""
 
@@ -85,6 +98,13 @@ class DiscoveryQuery:
     birth_year: int
     verified: PatientIdentifiers
     unverified: PatientIdentifiers
+
+    @property
+    def demographics(self) -> Demographics:
+        """What a patient has to fit whom nothing but a mobile number points to."""
+        return Demographics(
+            gender=self.gender, born_from=self.birth_year - YEARS_APART, born_to=self.birth_year + YEARS_APART
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +130,18 @@ class DiscoveryRequest:
     offered: tuple[OfferedContext, ...] = ()
 
 
-def match_patient(query: DiscoveryQuery, candidates: Iterable[Patient], *, likeness: NameLikeness) -> DiscoveryMatch:
+_DECISIVE = frozenset({IdentifierType.ABHA_ADDRESS, IdentifierType.ABHA_NUMBER, IdentifierType.MR})
+
+
+def match_patient(
+    query: DiscoveryQuery, candidates: Iterable[Patient], *, likeness: NameLikeness, complete: bool = True
+) -> DiscoveryMatch:
     """The one candidate a verified identifier and the demographics agree on.
 
     An ABHA address or number identifies by itself; a verified mobile needs gender, year of birth within five, a like
     name, and no other ABHA number than the verified one. A record number (MR) only narrows what was found so.
-    Raises PatientNotFound or SeveralPatients.
+    Not ``complete`` says that more people share the mobile than were looked at: the mobile then decides nothing, for
+    another one might fit as well. Raises PatientNotFound or SeveralPatients.
     """
     found: dict[PatientReference, DiscoveryMatch] = {}
     for patient in candidates:
@@ -127,6 +153,8 @@ def match_patient(query: DiscoveryQuery, candidates: Iterable[Patient], *, liken
         found = by_reference or found
     if len(found) > 1:
         raise SeveralPatients("more than one patient matches")
+    if not complete and not any(_DECISIVE & set(match.matched_by) for match in found.values()):
+        raise SeveralPatients("more people share the mobile than can be told apart")
     if not found:
         raise PatientNotFound("no patient matches")
     return next(iter(found.values()))
@@ -151,8 +179,7 @@ def _matched_by(query: DiscoveryQuery, patient: Patient, likeness: NameLikeness)
         same_person = (
             mobile
             and not another
-            and query.gender is patient.gender
-            and abs(query.birth_year - patient.birth_year) <= YEARS_APART
+            and query.demographics.fit(patient)
             and likeness(query.name, patient.name) >= NAME_LIKENESS
         )
         if not same_person:

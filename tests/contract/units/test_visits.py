@@ -9,10 +9,10 @@ from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored
 from tests.builders.visits import MEERA
 
 from hip.application.storage import Units
-from hip.domain.discovery import PatientIdentifiers
+from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, PatientReference, VisitCode
-from hip.domain.patients import Address, Patient
+from hip.domain.patients import Address, Gender, Patient
 
 pytestmark = pytest.mark.anyio
 VISIT = VisitCode("88120")
@@ -22,7 +22,7 @@ STRANGER = Patient(
 
 
 def patient(number: int, **changes: object) -> Patient:
-    bare = {"abha_address": None, "abha_number": None, "phone": None}
+    bare = {"abha_address": None, "abha_number": None, "phone": None, "birth_date": None}
     return replace(MEERA, reference=PatientReference(f"PAT-{number}"), **(bare | changes))  # type: ignore[arg-type]
 
 
@@ -100,6 +100,26 @@ async def test_a_mobile_that_many_share_does_not_hide_whom_an_abha_identifies(un
             await uow.patients.save(each, hip_id=HIP)
         found = await uow.patients.candidates(HIP, wanted, limit=4)
     assert found == [by_address, by_number, family[0], family[1]]
+
+
+async def test_disc_01_of_those_who_share_a_mobile_only_who_fits_the_demographics_is_a_candidate(units: Units) -> None:
+    shared = PatientIdentifiers(
+        abha_addresses=frozenset({AbhaAddress("meera.k01@sbx")}), mobiles=frozenset({"9876543210"})
+    )
+    likely = Demographics(gender=Gender.FEMALE, born_from=1979, born_to=1989)
+    phone = "9876543210"
+    youngest, oldest = patient(1, phone=phone, birth_year=1989), patient(2, phone=phone, birth_year=1979)
+    others = [
+        patient(3, phone=phone, birth_year=1990),
+        patient(4, phone=phone, birth_year=1978),
+        patient(5, phone=phone, birth_year=1984, gender=Gender.MALE),
+    ]
+    known = patient(6, abha_address=AbhaAddress("meera.k01@sbx"), birth_year=1950, gender=Gender.MALE)
+    async with units() as uow:
+        for each in (youngest, oldest, *others, known):
+            await uow.patients.save(each, hip_id=HIP)
+        found = await uow.patients.candidates(HIP, shared, limit=9, behind_mobile=likely)
+    assert found == [known, youngest, oldest]
 
 
 async def test_a_visit_comes_back_as_it_was_recorded(units: Units) -> None:

@@ -4,15 +4,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from tests.builders.databases import connected, emptied
 from tests.builders.links import HIP, MEERA_ADDRESS
 from tests.builders.moments import NOW, SECOND
+from tests.builders.plans import plans_of
 
 from hip.adapters.postgres.units import PostgresDatabase
 from hip.application.storage import UnitOfWork
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.exchanges import Flow
+from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, ConsentId, PatientReference, RequestId, TransactionId
 
 pytestmark = pytest.mark.anyio
@@ -63,35 +64,6 @@ async def filled(database: PostgresDatabase, url: str) -> AsyncIterator[Postgres
     await emptied(url)
 
 
-async def plans_of(database: PostgresDatabase, ask: Callable[[UnitOfWork], Awaitable[Any]]) -> list[dict[str, Any]]:
-    """Every node of the plans of the statements that ``ask`` runs, with what they really did."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        asked.append((statement, parameters))
-
-    engine = database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        async with database.unit() as uow:
-            await ask(uow)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    nodes: list[dict[str, Any]] = []
-    async with database.engine.connect() as connection:
-        for statement, parameters in asked:
-            explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-            _collect(explained.scalar_one()[0]["Plan"], nodes)
-        await connection.rollback()
-    return nodes
-
-
-def _collect(plan: dict[str, Any], nodes: list[dict[str, Any]]) -> None:
-    nodes.append(plan)
-    for inner in plan.get("Plans", []):
-        _collect(inner, nodes)
-
-
 QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = {
     "outbox.lease": (
         lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=50),
@@ -101,11 +73,11 @@ QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = 
     "outbox.done": (lambda uow: uow.outbox.done(7, 1), {"uq_outbox_id"}),
     "patients.candidates": (
         lambda uow: uow.patients.candidates(HIP, _WANTED, limit=20),
-        {"ix_patients_abha_address", "ix_patients_abha_number", "ix_patients_phone", "pk_patients"},
+        {"ix_patients_abha_address", "ix_patients_abha_number", "ix_patients_phone"},
     ),
     "care_contexts.unlinked": (
         lambda uow: uow.care_contexts.unlinked(HIP, PatientReference("PAT-10"), per_hi_type=5),
-        {"ix_care_context_unlinked"},
+        {f"ix_care_context_unlinked_{hi_type.value.lower()}" for hi_type in HiType},
     ),
     "care_contexts.of_patient": (
         lambda uow: uow.care_contexts.of_patient(HIP, PatientReference("PAT-11")),

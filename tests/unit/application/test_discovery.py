@@ -6,6 +6,7 @@ from dataclasses import replace
 from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
 
+from hip.application.discovery import CANDIDATES
 from hip.application.gateway_calls import OnDiscover
 from hip.application.gateway_events import DiscoveryAsked
 from hip.domain.discovery import DiscoveryQuery, PatientIdentifiers
@@ -124,5 +125,48 @@ def test_an_entry_carries_twenty_contexts_at_the_most_and_the_newest():
             assert len(references) == 20
             assert references == sorted(references, reverse=True)
             assert "v00" not in references
+
+    asyncio.run(story())
+
+
+def test_disc_01_a_mobile_shared_by_two_hundred_finds_one_by_gender_age_and_name():
+    async def story() -> None:
+        house = House()
+        await house.take_in(a_visit(patient=STRANGER))
+        await house.work()
+        async with house.units() as uow:
+            for number in range(200):
+                gender = Gender.MALE if number % 2 else Gender.FEMALE
+                relative = replace(
+                    STRANGER,
+                    reference=PatientReference(f"A-{number:03d}"),
+                    name=f"Relative {number}",
+                    gender=gender,
+                    birth_year=1920 + number // 2,
+                    birth_date=None,
+                )
+                await uow.patients.save(relative, hip_id=HIP)
+            await uow.commit()
+        answer = await _ask(house, _query())
+        assert answer.error is None
+        assert {entry.patient_reference for entry in answer.entries} == {MEERA.reference}
+
+    asyncio.run(story())
+
+
+def test_disc_01_a_mobile_with_too_many_alike_is_an_error_and_not_a_guess():
+    async def story() -> None:
+        house = House()
+        await house.take_in(a_visit(patient=STRANGER))
+        await house.work()
+        async with house.units() as uow:
+            for number in range(CANDIDATES):
+                alike = replace(STRANGER, reference=PatientReference(f"Z-{number:03d}"), name=f"Relative {number}")
+                await uow.patients.save(alike, hip_id=HIP)
+            await uow.commit()
+        answer = await _ask(house, _query())
+        assert answer.error is not None
+        assert answer.error.message == "Multiple patients found"
+        assert answer.entries == ()
 
     asyncio.run(story())

@@ -30,6 +30,11 @@ def match(query: DiscoveryQuery, *candidates: Patient) -> DiscoveryMatch:
     return match_patient(query, candidates, likeness=exactly)
 
 
+def match_of_many(query: DiscoveryQuery, *candidates: Patient) -> DiscoveryMatch:
+    """As if more people shared the mobile than these."""
+    return match_patient(query, candidates, likeness=exactly, complete=False)
+
+
 def found_by(query: DiscoveryQuery, *candidates: Patient) -> set[IdentifierType]:
     return set(match(query, *candidates).matched_by)
 
@@ -270,3 +275,25 @@ def test_disc_01_the_match_is_what_a_plain_reading_of_the_rule_gives(
         except PatientNotFound:
             told = "nobody"
         assert told == expected(query, candidates)
+
+
+def test_disc_01_a_mobile_of_more_people_than_were_looked_at_decides_nothing() -> None:
+    """Another one might fit as well."""
+    with pytest.raises(SeveralPatients):
+        match_of_many(a_query(), a_patient_without_abha())
+    with pytest.raises(SeveralPatients):
+        match_of_many(a_query())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        a_query(),
+        a_query(abha_address=STRANGER, verified=PatientIdentifiers(abha_numbers=frozenset({MEERAS_NUMBER}))),
+        a_query(abha_address=STRANGER, unverified=MR),
+    ],
+    ids=["address", "number", "mobile and MR"],
+)
+def test_disc_01_what_names_one_person_decides_among_any_number(query: DiscoveryQuery) -> None:
+    found = a_patient() if not query.unverified.references else a_patient_without_abha()
+    assert match_of_many(query, found).patient == found

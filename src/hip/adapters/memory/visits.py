@@ -6,7 +6,7 @@ from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing, Visit
 from hip.domain.bundles import BundleKey, BundleRecord
-from hip.domain.discovery import PatientIdentifiers
+from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, PatientReference, VisitCode
 from hip.domain.patients import Patient
@@ -32,7 +32,9 @@ class MemoryPatients:
         row = self._rows.get((hip_id, reference))
         return None if row is None else row[1]
 
-    async def candidates(self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int) -> Sequence[Patient]:
+    async def candidates(
+        self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None
+    ) -> Sequence[Patient]:
         await self._session.step()
         ranked: list[tuple[int, str, Patient]] = []
         for owner, patient in self._rows:
@@ -42,7 +44,7 @@ class MemoryPatients:
                 ranked.append((0, patient.reference, patient))
             elif patient.abha_number in identifiers.abha_numbers:
                 ranked.append((1, patient.reference, patient))
-            elif patient.phone in identifiers.mobiles:
+            elif patient.phone in identifiers.mobiles and (behind_mobile is None or behind_mobile.fit(patient)):
                 ranked.append((2, patient.reference, patient))
         # Many people may share a mobile: those an ABHA identifies come first, so that the limit cannot hide them.
         return [patient for _, _, patient in sorted(ranked, key=lambda row: row[:2])[:limit]]

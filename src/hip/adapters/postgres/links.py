@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Text, column, func, select, true, update
+from sqlalchemy import RowMapping, Select, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.statements import Statements, listed, upsert
-from hip.adapters.postgres.tables.linking import care_context, generate_token_response, initiated_link_request
+from hip.adapters.postgres.tables.linking import (
+    care_context,
+    generate_token_response,
+    initiated_link_request,
+    unlinked_of,
+)
 from hip.application.ports import KeyVault
 from hip.application.storage import Listing, TokenAnswer
 from hip.domain.hi_types import HiType
@@ -266,24 +271,16 @@ class PostgresCareContexts:
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:
-        hi_types = func.unnest(care_context.c.hi_types).table_valued(column("hi_type", Text)).render_derived("hi_types")
-        newest_first = (care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
-        ranked = (
-            select(
-                care_context.c.care_context_number,
-                func.row_number().over(partition_by=hi_types.c.hi_type, order_by=newest_first).label("rank"),
-            )
-            .select_from(care_context.join(hi_types, true()))
-            .where(care_context.c.hip_id == hip_id, care_context.c.patient_reference == patient_reference)
-            .where(care_context.c.linked_to.is_(None))
-            .subquery("ranked")
-        )
-        chosen = select(ranked.c.care_context_number).where(ranked.c.rank <= per_hi_type)
-        return await self._all(
+        newest_of_each = [
             select(care_context)
-            .where(care_context.c.hip_id == hip_id, care_context.c.care_context_number.in_(chosen))
-            .order_by(*newest_first)
-        )
+            .where(care_context.c.hip_id == hip_id, care_context.c.patient_reference == patient_reference)
+            .where(unlinked_of(hi_type))
+            .order_by(care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
+            .limit(per_hi_type)
+            for hi_type in HiType
+        ]
+        newest = union(*newest_of_each).subquery("newest")
+        return await self._all(select(newest).order_by(newest.c.clinical_date.desc(), newest.c.sequence.desc()))
 
     async def of_patient(self, hip_id: HipId, patient_reference: PatientReference) -> Sequence[CareContext]:
         return await self._all(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Integer, RowMapping, Select, cast, func, literal, select, union_all
+from sqlalchemy import Integer, RowMapping, Select, cast, literal, select, union_all
 
 from hip.adapters.postgres.statements import Statements, upsert
 from hip.adapters.postgres.tables.clinical import patients
-from hip.domain.discovery import PatientIdentifiers
+from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference
 from hip.domain.patients import Address, Gender, Patient
 
@@ -66,7 +66,9 @@ class PostgresPatients:
         )
         return None if row is None else _patient(row)
 
-    async def candidates(self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int) -> Sequence[Patient]:
+    async def candidates(
+        self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None
+    ) -> Sequence[Patient]:
         # Many people may share a mobile: those an ABHA identifies come first, so that the limit cannot hide them.
         ranked = [
             ("abha_address", [str(address) for address in identifiers.abha_addresses]),
@@ -76,18 +78,16 @@ class PostgresPatients:
         looks = [_look(hip_id, rank, column, values, limit) for rank, (column, values) in enumerate(ranked) if values]
         if not looks:
             return []
-        found = union_all(*looks).subquery("found")
-        best = (
-            select(found.c.reference, func.min(found.c.rank).label("rank")).group_by(found.c.reference).subquery("best")
-        )
-        rows = await self._statements.all(
-            select(patients)
-            .join(best, patients.c.reference == best.c.reference)
-            .where(patients.c.hip_id == hip_id)
-            .order_by(best.c.rank, patients.c.reference.collate("C"))
-            .limit(limit)
-        )
-        return [_patient(row) for row in rows]
+        if identifiers.mobiles and behind_mobile is not None:
+            looks[-1] = looks[-1].where(
+                patients.c.gender == behind_mobile.gender.value,
+                patients.c.birth_year.between(behind_mobile.born_from, behind_mobile.born_to),
+            )
+        rows = await self._statements.all(union_all(*looks))
+        best: dict[str, RowMapping] = {}
+        for row in sorted(rows, key=lambda row: (row["rank"], row["reference"])):
+            best.setdefault(row["reference"], row)
+        return [_patient(row) for row in best.values()][:limit]
 
     async def of_closed_account(self, hip_id: HipId, account: str) -> Sequence[Patient]:
         rows = await self._statements.all(
@@ -102,7 +102,7 @@ def _look(hip_id: HipId, rank: int, column: str, values: Sequence[str], limit: i
     """One index scan: who has one of these values."""
     # The limit counts people, and one person may be found once a rank: so each rank may fill it alone.
     return (
-        select(patients.c.reference, cast(literal(rank), Integer).label("rank"))
+        select(patients, cast(literal(rank), Integer).label("rank"))
         .where(patients.c.hip_id == hip_id, patients.c[column].in_(values))
         .order_by(patients.c.reference.collate("C"))
         .limit(limit)

@@ -23,11 +23,18 @@ patients = Table(
     text("closed_account", null=True),
     PrimaryKeyConstraint("hip_id", "reference", name="pk_patients"),
 )
-for _identifier in ("abha_address", "abha_number", "phone", "closed_account"):
+# A mobile may be shared by hundreds, of whom only those that fit the demographics are looked at.
+for _identifier, _narrowed in {
+    "abha_address": (),
+    "abha_number": (),
+    "phone": (patients.c.gender, patients.c.birth_year),
+    "closed_account": (),
+}.items():
     Index(
         f"ix_patients_{_identifier}",
         patients.c.hip_id,
         patients.c[_identifier],
+        *_narrowed,
         postgresql_where=patients.c[_identifier].is_not(None),
     )
 

@@ -1,9 +1,12 @@
 """Care contexts, the requests and tokens that link them, and discoveries."""
 
-from sqlalchemy import Column, Computed, Index, PrimaryKeyConstraint, Table, Text
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Computed, Index, PrimaryKeyConstraint, Table, Text, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hip.adapters.postgres.tables.columns import METADATA, flag, moment, sealed, sequence, text
+from hip.domain.hi_types import HiType
 
 care_context = Table(
     "care_context",
@@ -30,13 +33,24 @@ Index(
     care_context.c.linked_to,
     postgresql_where=care_context.c.linked_to.is_not(None),
 )
-Index(
-    "ix_care_context_unlinked",
-    care_context.c.hip_id,
-    care_context.c.patient_reference,
-    care_context.c.clinical_date,
-    postgresql_where=care_context.c.linked_to.is_(None),
-)
+
+
+def unlinked_of(hi_type: HiType) -> ColumnElement[bool]:
+    """What the index of this HI type holds; a statement that says the same, by literals, reads that index only."""
+    named: ColumnElement[Any] = literal_column(f"'{{{hi_type.value}}}'::text[]")
+    return care_context.c.linked_to.is_(None) & care_context.c.hi_types.op("@>", is_comparison=True)(named)
+
+
+# One for each HI type: the newest of a type are its last few entries, however many visits a patient has.
+for _hi_type in HiType:
+    Index(
+        f"ix_care_context_unlinked_{_hi_type.value.lower()}",
+        care_context.c.hip_id,
+        care_context.c.patient_reference,
+        care_context.c.clinical_date,
+        care_context.c.sequence,
+        postgresql_where=unlinked_of(_hi_type),
+    )
 
 initiated_link_request = Table(
     "initiated_link_request",
