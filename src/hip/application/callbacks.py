@@ -1,7 +1,7 @@
 """Flow: a callback is stored before anything reads it, acknowledged, and worked on later (CB-04, CB-06)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from hip.application.gateway_events import (
     TokenAnswered,
     Unrecognised,
 )
+from hip.application.inbox import Inbox
 from hip.application.link_confirms import AnswerLinkConfirm
 from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
@@ -32,8 +33,8 @@ from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.shares import AnswerShare
 from hip.application.storage import Topic, Units
 from hip.domain.audit import AuditEntry
-from hip.domain.callbacks import Callback, CallbackId, CallbackState
-from hip.domain.errors import DomainError, NotFound
+from hip.domain.callbacks import Callback, CallbackId, CallbackState, Receipt
+from hip.domain.errors import Conflict, DomainError, NotFound
 from hip.domain.identifiers import HipId, RequestId
 
 
@@ -61,9 +62,10 @@ class ReceivedCallback:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveCallback:
-    """The inbox: one transaction writes the callback and its outbox row; then, and only then, 202."""
+    """One transaction writes the callback and its outbox row; then, and only then, 202."""
 
     units: Units
+    inbox: Inbox
     vault: KeyVault
     clock: Clock
     ids: Ids
@@ -85,12 +87,10 @@ class ReceiveCallback:
             late=received.late,
             requester=received.requester,
         )
-        async with self.units() as uow:
-            if not await uow.callbacks.add(callback):
-                return False
-            await uow.outbox.add(received.hip_id, Topic.CALLBACK, callback_id, run_at=now)
-            await uow.commit()
-        return True
+        receipt = await self.inbox.put(callback)
+        if receipt is Receipt.CONFLICT:
+            raise Conflict("a callback with this REQUEST-ID was received with another body")
+        return receipt is Receipt.STORED
 
     async def reject(self, received: ReceivedCallback, error: str) -> None:
         """Keep a hash of what was refused at the edge, so that a missing callback can be explained."""
@@ -224,7 +224,7 @@ class ReplayCallback:
         return callback
 
 
-def header_lengths(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, int], ...]:
+def header_lengths(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, int], ...]:
     """Names in lower case with the length of each value: enough to explain, nothing to leak (CB-06)."""
     return tuple((name.lower(), len(value)) for name, value in headers)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from hip.application.listings import Listing
-from hip.domain.callbacks import Callback, CallbackId
+from hip.domain.callbacks import Callback, CallbackId, Receipt
 from hip.domain.exchanges import Exchange, ExchangeId, Flow
 from hip.domain.identifiers import ConsentId, HipId, RequestId
 
@@ -13,6 +13,12 @@ from hip.domain.identifiers import ConsentId, HipId, RequestId
 class Callbacks(Protocol):
     async def add(self, callback: Callback) -> bool:
         """Store a delivery. False for a repeat with the same body hash; Conflict for another body (CB-04)."""
+
+    async def add_all(self, deliveries: Sequence[Callback]) -> Sequence[Receipt]:
+        """Store them as ``add`` would one after the other; what became of each, in their order.
+
+        A conflict is no error here, so that it touches its own delivery only.
+        """
 
     async def get(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None: ...
     async def save(self, callback: Callback) -> None:

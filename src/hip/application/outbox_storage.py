@@ -28,6 +28,16 @@ class Topic(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a row is to be made of: it may be leased from ``run_at`` (UTC) on."""
+
+    hip_id: HipId
+    topic: Topic
+    key: str
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
     """A leased piece of work. ``attempt`` counts leases, from 1; a row whose lease ran out comes back with the next."""
 
@@ -68,6 +78,9 @@ class Outbox(Protocol):
 
     async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
         """A new ready row; it may be leased from ``run_at`` (UTC) on."""
+
+    async def add_all(self, work: Sequence[Work]) -> None:
+        """As ``add``, for each; their numbers are in this order."""
 
     async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
         """Take due rows of every HIP (ready, or leased with a lease that ran out), by priority, then oldest first.

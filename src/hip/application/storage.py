@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from hip.application.conversation_storage import Callbacks, Exchanges
 from hip.application.listings import Listing
-from hip.application.outbox_storage import Job, JobState, Outbox, OutboxRow, Topic
+from hip.application.outbox_storage import Job, JobState, Outbox, OutboxRow, Topic, Work
 from hip.application.patient_storage import LinkAttempts, Shares
 from hip.application.release_storage import Consents, Decisions, Transfers, WaitingEntries
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
@@ -63,6 +63,7 @@ __all__ = [
     "Visit",
     "Visits",
     "WaitingEntries",
+    "Work",
 ]
 
 

@@ -21,6 +21,14 @@ class CallbackState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Receipt(StrEnum):
+    """What became of one delivery (CB-04): a ``repeat`` has the body that is stored, a ``conflict`` another."""
+
+    STORED = "stored"
+    REPEAT = "repeat"
+    CONFLICT = "conflict"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
     """One delivery, unique by (hip_id, path, request_id).

@@ -36,6 +36,7 @@ from hip.application.decision_seals import SealDecisions
 from hip.application.discovery import AnswerDiscovery
 from hip.application.exchange_retries import RetryExchange
 from hip.application.explanations import ExplainRelease
+from hip.application.inbox import Inbox
 from hip.application.intake import ReceiveVisit
 from hip.application.jobs import CancelJob, RetryJob
 from hip.application.link_batches import LinkBatch
@@ -190,7 +191,8 @@ class UseCases(DeclarativeContainer):
     sweep_entries = Singleton(SweepEntries, _a.units, _a.clock, _a.waits.provided.entry_kept)
     explain_release = Singleton(ExplainRelease, _a.units, _a.clock)
     retry_transfer = Singleton(RetryTransfer, _a.units, _a.clock, _a.waits, gate)
-    receive_callback = Singleton(ReceiveCallback, _a.units, _a.vault, _a.clock, _a.ids)
+    inbox = Singleton(Inbox, _a.units)
+    receive_callback = Singleton(ReceiveCallback, _a.units, inbox, _a.vault, _a.clock, _a.ids)
     find_facility = Singleton(FindFacility, _a.units, _a.facilities)
     process_callback = Singleton(
         ProcessCallback,

@@ -21,7 +21,7 @@ from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored
 from tests.builders.transfers import a_page, a_transfer, a_waiting_entry
 from tests.builders.visits import MEERA
 
-from hip.application.storage import Listing, Topic, UnitOfWork
+from hip.application.storage import Listing, Topic, UnitOfWork, Work
 from hip.domain.callbacks import CallbackId
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.exchanges import ExchangeId, Flow
@@ -50,6 +50,7 @@ async def _appended(uow: UnitOfWork) -> None:
 
 OPERATIONS: dict[str, Operation] = {
     "outbox.add": lambda uow: uow.outbox.add(HIP, Topic.LINK, "88120", run_at=NOW),
+    "outbox.add_all": lambda uow: uow.outbox.add_all([Work(hip_id=HIP, topic=Topic.LINK, key="88120", run_at=NOW)]),
     "outbox.lease": lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=1),
     "outbox.current": lambda uow: uow.outbox.current(1, 1),
     "outbox.renew": lambda uow: uow.outbox.renew([1], until=NOW),
@@ -62,6 +63,7 @@ OPERATIONS: dict[str, Operation] = {
     "outbox.hurry": lambda uow: uow.outbox.hurry(HIP, Topic.TRANSFER, "t", run_at=NOW),
     "outbox.waiting": lambda uow: uow.outbox.waiting(),
     "callbacks.add": lambda uow: uow.callbacks.add(a_callback()),
+    "callbacks.add_all": lambda uow: uow.callbacks.add_all([a_callback()]),
     "callbacks.get": lambda uow: uow.callbacks.get(HIP, CallbackId("callback-1")),
     "callbacks.save": lambda uow: uow.callbacks.save(a_callback()),
     "callbacks.about": lambda uow: uow.callbacks.about(HIP, CallbackId("callback-1"), _CONSENT),

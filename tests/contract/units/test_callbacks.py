@@ -1,15 +1,17 @@
 """Callbacks: kept once, told apart by their bodies (CB-04)."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.builders.conversations import a_callback, an_audit_entry
-from tests.builders.links import HIP
+from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import NOW, SECOND
 
 from hip.application.storage import Listing, Units
-from hip.domain.callbacks import Callback, CallbackId, CallbackState
+from hip.domain.callbacks import Callback, CallbackId, CallbackState, Receipt
 from hip.domain.errors import Conflict, NotFound
 from hip.domain.identifiers import RequestId
 
@@ -74,6 +76,63 @@ async def test_an_id_is_never_given_to_two_callbacks(units: Units) -> None:
 async def test_of_five_deliveries_at_once_one_is_kept(units: Units) -> None:
     deliveries = (add(units, a_callback(id=CallbackId(f"callback-{number}"))) for number in range(5))
     assert sorted(await asyncio.gather(*deliveries)) == [False] * 4 + [True]
+
+
+def _as(number: int, **changes: Any) -> Callback:
+    return a_callback(id=CallbackId(f"callback-{number}"), **changes)
+
+
+async def _add_all(units: Units, *callbacks: Callback) -> Sequence[Receipt]:
+    async with units() as uow:
+        receipts = await uow.callbacks.add_all(callbacks)
+        await uow.commit()
+        return receipts
+
+
+async def test_cb_04_of_deliveries_stored_together_each_has_its_own_receipt_in_their_order(units: Units) -> None:
+    await add(units, a_callback())
+    receipts = await _add_all(
+        units,
+        _as(2, request_id=RequestId("z")),
+        _as(3),
+        _as(4, body_hash="00" * 32),
+        _as(5, request_id=RequestId("a"), sealed_body=None, headers=(), requester=None, late=True),
+        _as(6, request_id=RequestId("z")),
+        _as(7, request_id=RequestId("z"), body_hash="00" * 32),
+        _as(8, request_id=RequestId("z"), path="/api/v3/consent/request/hip/notify"),
+    )
+    stored, repeat, conflict = Receipt.STORED, Receipt.REPEAT, Receipt.CONFLICT
+    assert receipts == [stored, repeat, conflict, stored, repeat, conflict, stored]
+    async with units() as uow:
+        kept = {callback.id: callback for callback in await uow.callbacks.list(Listing())}
+    assert sorted(kept) == ["callback-1", "callback-2", "callback-5", "callback-8"]
+    assert kept[CallbackId("callback-5")] == _as(
+        5, request_id=RequestId("a"), sealed_body=None, headers=(), requester=None, late=True
+    )
+
+
+async def test_an_id_is_never_given_to_two_callbacks_that_are_stored_together(units: Units) -> None:
+    receipts = await _add_all(units, a_callback(), a_callback(request_id=RequestId("another")))
+    assert sorted(receipts) == [Receipt.CONFLICT, Receipt.STORED]
+    assert await _add_all(units, _as(2, request_id=RequestId("z")), _as(2, request_id=RequestId("z"))) == [
+        Receipt.STORED,
+        Receipt.REPEAT,
+    ]
+
+
+async def test_facilities_have_their_own_request_ids_also_among_deliveries_stored_together(units: Units) -> None:
+    assert await _add_all(units, a_callback(), _as(2, hip_id=OTHER_HIP)) == [Receipt.STORED] * 2
+
+
+async def test_no_deliveries_are_none(units: Units) -> None:
+    assert await _add_all(units) == []
+
+
+async def test_deliveries_stored_together_are_undone_together(units: Units) -> None:
+    async with units() as uow:
+        await uow.callbacks.add_all([a_callback(), _as(2, request_id=RequestId("a"))])
+    async with units() as uow:
+        assert await uow.callbacks.list(Listing()) == []
 
 
 async def test_saving_writes_what_became_of_it_and_nothing_else(units: Units) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
-from hip.domain.callbacks import Callback, CallbackId
+from hip.domain.callbacks import Callback, CallbackId, Receipt
 from hip.domain.errors import Conflict, NotFound
 from hip.domain.identifiers import ConsentId, HipId, RequestId
 
@@ -21,17 +21,24 @@ class MemoryCallbacks:
         self._subjects = subjects
 
     async def add(self, callback: Callback) -> bool:
+        [receipt] = await self.add_all([callback])
+        if receipt is Receipt.CONFLICT:
+            raise Conflict("a callback with this REQUEST-ID was received with another body, or its id is taken")
+        return receipt is Receipt.STORED
+
+    async def add_all(self, deliveries: Sequence[Callback]) -> Sequence[Receipt]:
         await self._session.step()
+        return [self._add(callback) for callback in deliveries]
+
+    def _add(self, callback: Callback) -> Receipt:
         key = (callback.hip_id, callback.path, callback.request_id)
         known = self._rows.get(key)
         if known is not None:
-            if known.body_hash == callback.body_hash:
-                return False
-            raise Conflict("a callback with this REQUEST-ID was received with another body")
+            return Receipt.REPEAT if known.body_hash == callback.body_hash else Receipt.CONFLICT
         if self._find(callback.hip_id, callback.id) is not None:
-            raise Conflict("the callback id is taken")
+            return Receipt.CONFLICT
         self._rows.put(key, callback)
-        return True
+        return Receipt.STORED
 
     async def get(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None:
         await self._session.step()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
-from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic
+from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic, Work
 from hip.domain.identifiers import HipId
 
 
@@ -69,10 +69,14 @@ class MemoryOutbox:
         self.added = False
 
     async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
+        await self.add_all([Work(hip_id=hip_id, topic=topic, key=key, run_at=run_at)])
+
+    async def add_all(self, work: Sequence[Work]) -> None:
         await self._session.step()
-        number = next(self._numbers)
-        self._rows.put(number, _Row(id=number, hip_id=hip_id, topic=topic, key=key, run_at=run_at))
-        self.added = True
+        for one in work:
+            number = next(self._numbers)
+            self._rows.put(number, _Row(id=number, hip_id=one.hip_id, topic=one.topic, key=one.key, run_at=one.run_at))
+            self.added = True
 
     async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
         await self._session.step()

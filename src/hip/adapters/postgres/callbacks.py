@@ -1,17 +1,48 @@
 """Received callbacks in Postgres. Their bodies arrive sealed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hip.adapters.postgres.statements import Statements, listed
+from hip.adapters.postgres.statements import Statements, in_columns, listed, unnested
 from hip.adapters.postgres.tables.conversations import callbacks
 from hip.application.storage import Listing
-from hip.domain.callbacks import Callback, CallbackId, CallbackState
+from hip.domain.callbacks import Callback, CallbackId, CallbackState, Receipt
 from hip.domain.errors import Conflict, NotFound
 from hip.domain.identifiers import ConsentId, HipId, RequestId
+
+_KEY = ("hip_id", "path", "request_id")
+_COLUMNS = (
+    *_KEY,
+    "id",
+    "received_at",
+    "body_hash",
+    "sealed_body",
+    "headers",
+    "verified",
+    "state",
+    "late",
+    "runs",
+    "finished_at",
+    "error",
+    "requester",
+)
+_INSERTED = (
+    insert(callbacks)
+    .from_select(_COLUMNS, select(unnested(callbacks, *_COLUMNS)))
+    .on_conflict_do_nothing()
+    .returning(callbacks.c.hip_id, callbacks.c.path, callbacks.c.request_id, callbacks.c.id)
+)
+_ASKED = unnested(callbacks, *_KEY)
+_KNOWN = select(callbacks.c.hip_id, callbacks.c.path, callbacks.c.request_id, callbacks.c.body_hash).join(
+    _ASKED, and_(*(callbacks.c[name] == _ASKED.c[name] for name in _KEY))
+)
+
+
+def _key(row: Mapping[Any, Any]) -> tuple[str, str, str]:
+    return row["hip_id"], row["path"], row["request_id"]
 
 
 def _row(callback: Callback) -> dict[str, Any]:
@@ -59,21 +90,30 @@ class PostgresCallbacks:
         self._statements = statements
 
     async def add(self, callback: Callback) -> bool:
-        added = insert(callbacks).values(_row(callback)).on_conflict_do_nothing()
-        if await self._statements.count(added) == 1:
-            return True
-        known = await self._statements.first(
-            select(callbacks.c.body_hash).where(
-                callbacks.c.hip_id == callback.hip_id,
-                callbacks.c.path == callback.path,
-                callbacks.c.request_id == callback.request_id,
-            )
-        )
-        if known is None:
-            raise Conflict("the callback id is taken")
-        if known["body_hash"] != callback.body_hash:
-            raise Conflict("a callback with this REQUEST-ID was received with another body")
-        return False
+        [receipt] = await self.add_all([callback])
+        if receipt is Receipt.CONFLICT:
+            raise Conflict("a callback with this REQUEST-ID was received with another body, or its id is taken")
+        return receipt is Receipt.STORED
+
+    async def add_all(self, deliveries: Sequence[Callback]) -> Sequence[Receipt]:
+        # By key: transactions that share some then wait for one another in one order, and never in a circle.
+        rows = sorted((_row(callback) for callback in deliveries), key=_key)
+        found = await self._statements.all(_INSERTED, in_columns(rows, *_COLUMNS))
+        inserted = {(*_key(row), row["id"]) for row in found}
+        known: dict[tuple[str, str, str], str] = {}
+        if len(inserted) < len(rows):
+            # Also what others committed while the insert waited for them: it is a statement of its own.
+            found = await self._statements.all(_KNOWN, in_columns(rows, *_KEY))
+            known = {_key(row): row["body_hash"] for row in found}
+        receipts = []
+        for callback in deliveries:
+            key = (callback.hip_id, callback.path, callback.request_id)
+            if (*key, callback.id) in inserted:
+                inserted.remove((*key, callback.id))  # the same once more is a repeat
+                receipts.append(Receipt.STORED)
+            else:
+                receipts.append(Receipt.REPEAT if known.get(key) == callback.body_hash else Receipt.CONFLICT)
+        return receipts
 
     async def get(self, hip_id: HipId, callback_id: CallbackId) -> Callback | None:
         row = await self._statements.first(

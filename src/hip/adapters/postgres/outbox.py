@@ -10,22 +10,26 @@ from typing import Any
 
 from sqlalchemy import Integer, RowMapping, Update, column, func, insert, select, true, update, values
 
-from hip.adapters.postgres.statements import Statements, listed
+from hip.adapters.postgres.statements import Statements, in_columns, listed, unnested
 from hip.adapters.postgres.tables.conversations import outbox
-from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic
+from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic, Work
 from hip.domain.identifiers import HipId
 
 CHANNEL = "hip_outbox"
 _UNDECIDED = ("ready", "leased")
 
 
-def _row(hip_id: HipId, topic: Topic, key: str, run_at: datetime) -> dict[str, Any]:
+_COLUMNS = ("hip_id", "topic", "key", "priority", "run_at", "attempt", "state")
+_INSERTED = insert(outbox).from_select(_COLUMNS, select(unnested(outbox, *_COLUMNS)))
+
+
+def _row(work: Work) -> dict[str, Any]:
     return {
-        "hip_id": hip_id,
-        "topic": topic.value,
-        "key": key,
-        "priority": topic.priority,
-        "run_at": run_at,
+        "hip_id": work.hip_id,
+        "topic": work.topic.value,
+        "key": work.key,
+        "priority": work.topic.priority,
+        "run_at": work.run_at,
         "attempt": 0,
         "state": "ready",
     }
@@ -61,8 +65,11 @@ class PostgresOutbox:
         self.rang = False
 
     async def add(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> None:
-        await self._statements.run(insert(outbox).values(_row(hip_id, topic, key, run_at)))
-        self.rang = True
+        await self.add_all([Work(hip_id=hip_id, topic=topic, key=key, run_at=run_at)])
+
+    async def add_all(self, work: Sequence[Work]) -> None:
+        await self._statements.run(_INSERTED, in_columns([_row(one) for one in work], *_COLUMNS))
+        self.rang = self.rang or bool(work)
 
     async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
         # Each topic is its own range of the index. The join takes the topics in this order and row by row, so with the

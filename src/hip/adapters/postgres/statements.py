@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping, Select, Table
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Executable, RowMapping, Select, Table, TableValuedAlias, bindparam, column, func
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +23,9 @@ class Statements:
         self._open = True
         self.broken = False
 
-    async def run(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> CursorResult[Any]:
+    async def run(
+        self, statement: Executable, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
         """Raises StorageFailed on an outage and ever after, RuntimeError once the unit has ended."""
         self.require_usable()
         try:
@@ -42,8 +44,8 @@ class Statements:
     async def first(self, statement: Executable) -> RowMapping | None:
         return (await self.run(statement)).mappings().first()
 
-    async def all(self, statement: Executable) -> Sequence[RowMapping]:
-        return (await self.run(statement)).mappings().all()
+    async def all(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+        return (await self.run(statement, values)).mappings().all()
 
     async def count(self, statement: Executable) -> int:
         """The rows a statement changed."""
@@ -94,6 +96,21 @@ def upsert(table: Table, row: dict[str, Any], *, keeping: Sequence[str] = ()) ->
         index_elements=list(table.primary_key.columns),
         set_={name: statement.excluded[name] for name in row if name not in fixed},
     )
+
+
+def unnested(table: Table, *names: str) -> TableValuedAlias:
+    """Rows given as an array for each of these columns, under its name: one prepared statement for any number of rows.
+
+    They come in the order of the arrays.
+    """
+    arrays = (bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names)
+    columns = (column(name, table.c[name].type) for name in names)
+    return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
+
+
+def in_columns(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[str, list[Any]]:
+    """What ``unnested`` takes."""
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def lock_number(*parts: str) -> int:

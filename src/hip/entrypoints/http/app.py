@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from dependency_injector.providers import Provider
@@ -15,7 +15,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.entrypoints.configuration import noted
 from hip.entrypoints.container import AnyAdapters, adapters_for, opened, use_cases
-from hip.entrypoints.http.callbacks import callbacks_router
+from hip.entrypoints.http.callbacks import CallbackDoor, callbacks_router
 from hip.entrypoints.http.entries import entries_router
 from hip.entrypoints.http.errors import EXCEPTION_HANDLERS
 from hip.entrypoints.http.health import health_router
@@ -43,7 +43,8 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
-        async with opened(adapters):
+        async with opened(adapters), AsyncExitStack() as ending:
+            ending.push_async_callback(uses.inbox().drained)  # before the connections go
             await noted(uses.note_configuration(), settings, adapters.facilities())
             jobs = adapters.jobs()
             if not isinstance(jobs, MemoryJobQueue):
@@ -62,20 +63,24 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
                 stop.set()
                 await asyncio.gather(*loops)
 
+    door = CallbackDoor(
+        receive_callback=uses.receive_callback(),
+        find_facility=uses.find_facility(),
+        auth=adapters.callback_auth(),
+        facilities=adapters.facilities(),
+        clock=adapters.clock(),
+        alarm=adapters.alarm(),
+    )
     hmis = Router(
         path="/", route_handlers=[visits_router, records_router, queue_router], guards=guard(ApiKeys.of(settings))
     )
     return Litestar(
-        [callbacks_router, hmis, entries_router, health_router],
+        [callbacks_router(door), hmis, entries_router, health_router],
         dependencies={
             "units": injected(adapters.units),
             "bundles": injected(adapters.bundles),
             "clock": injected(adapters.clock),
             "facilities": injected(adapters.facilities),
-            "callback_auth": injected(adapters.callback_auth),
-            "receive_callback": injected(uses.receive_callback),
-            "find_facility": injected(uses.find_facility),
-            "alarm": injected(adapters.alarm),
             "receive_visit_record": injected(uses.receive_visit),
             "fetch": injected(uses.fetch_entry),
             "explain_release": injected(uses.explain_release),
