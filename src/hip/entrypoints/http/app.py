@@ -10,12 +10,13 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.logging import LoggingConfig
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import SecurityScheme
 
 from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.entrypoints.configuration import noted
 from hip.entrypoints.container import AnyAdapters, adapters_for, opened, use_cases
 from hip.entrypoints.http.callbacks import CallbackDoor, callbacks_router
+from hip.entrypoints.http.description import RecordComponents
 from hip.entrypoints.http.entries import entries_router
 from hip.entrypoints.http.errors import EXCEPTION_HANDLERS
 from hip.entrypoints.http.health import health_router
@@ -94,8 +95,8 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
             title="hip",
             version="1",
             description="Health Information Provider for ABDM: the HMIS API",
-            components=Components(
-                security_schemes={"key": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header")}
+            components=RecordComponents(
+                security_schemes={"key": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header")},
             ),
             security=[{"key": []}],
         ),

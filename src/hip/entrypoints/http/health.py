@@ -6,6 +6,7 @@ from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
 
 from hip.domain.errors import Transient
+from hip.entrypoints.http.description import answers
 
 Readiness = Mapping[str, Callable[[], Awaitable[None]]]
 """The name of each store and how to ask it; a call that raises Transient is a no."""
@@ -17,7 +18,12 @@ async def live() -> dict[str, str]:
     return {"status": "UP"}
 
 
-@get("/health/ready", summary="The stores answer", security=[])
+@get(
+    "/health/ready",
+    summary="The stores answer",
+    security=[],
+    responses=answers(dict[str, object], status=503, description="a store does not answer"),
+)
 async def ready(readiness: NamedDependency[Readiness]) -> Response[dict[str, object]]:
     """200 when every store answers, else 503."""
     checks: dict[str, str] = {}

@@ -10,6 +10,7 @@ from hip.application.ports import Clock
 from hip.application.storage import Listing, Units
 from hip.domain.audit import AuditEntry
 from hip.domain.shares import QueueToken
+from hip.entrypoints.http.description import refusals
 from hip.entrypoints.http.records import Hip, Limit, Since, hips_of
 
 
@@ -49,7 +50,12 @@ def _view(token: QueueToken) -> QueueView:
     )
 
 
-@get("/v1/queue", summary="Shared profiles and their queue tokens, newest first", operation_id="listQueue")
+@get(
+    "/v1/queue",
+    summary="Shared profiles and their queue tokens, newest first",
+    operation_id="listQueue",
+    responses=refusals(400, 401, 403, 503),
+)
 async def list_queue(
     request: Request[Any, Any, Any],
     units: NamedDependency[Units],

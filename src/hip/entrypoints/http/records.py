@@ -13,6 +13,7 @@ from hip.application.ports import Bundles
 from hip.application.storage import Listing, Units
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId
+from hip.entrypoints.http.description import refusals
 from hip.entrypoints.http.keys import Caller
 from hip.entrypoints.stored import CONSENTS, EXCHANGES, LINKS, TRANSFERS, VISITS, Stored, found, listed
 from hip.entrypoints.views import Shown
@@ -29,7 +30,12 @@ def hips_of(request: Request[Any, Any, Any], hip: str | None) -> list[HipId]:
 
 
 def _lister(path: str, stored: Stored) -> HTTPRouteHandler:
-    @get(path, summary=f"{stored.name.capitalize()}s, newest first", operation_id=f"list{stored.name.capitalize()}s")
+    @get(
+        path,
+        summary=f"{stored.name.capitalize()}s, newest first",
+        operation_id=f"list{stored.name.capitalize()}s",
+        responses=refusals(400, 401, 403, 503),
+    )
     async def list_stored(
         request: Request[Any, Any, Any],
         units: NamedDependency[Units],
@@ -45,7 +51,12 @@ def _lister(path: str, stored: Stored) -> HTTPRouteHandler:
 
 
 def _shower(path: str, stored: Stored) -> HTTPRouteHandler:
-    @get(f"{path}/{{key:str}}", summary=f"One {stored.name}", operation_id=f"show{stored.name.capitalize()}")
+    @get(
+        f"{path}/{{key:str}}",
+        summary=f"One {stored.name}",
+        operation_id=f"show{stored.name.capitalize()}",
+        responses=refusals(400, 401, 403, 404, 503),
+    )
     async def show_stored(
         request: Request[Any, Any, Any],
         key: FromPath[str],
@@ -54,7 +65,9 @@ def _shower(path: str, stored: Stored) -> HTTPRouteHandler:
         explain_release: NamedDependency[ExplainRelease],
         hip: Hip = None,
     ) -> Shown:
-        held = await found(stored, units, bundles, hips_of(request, hip), key)
+        hips = hips_of(request, hip)
+        # A NUL is in no key, and PostgreSQL takes it in no text.
+        held = None if "\x00" in key else await found(stored, units, bundles, hips, key)
         if held is None:
             raise NotFound(stored.name, key)
         if stored.watched:

@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 from hip.application.intake import ReceiveVisit
 from hip.domain.errors import DomainError, InvalidValue
+from hip.entrypoints.http.description import VisitOperation, answers, refusals
 from hip.entrypoints.http.keys import Caller
 from hip.entrypoints.views import Shown
 
@@ -22,7 +23,18 @@ MAX_TOLD = 1000
 _STREAMS = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
 
-@post("/v1/visits", status_code=202, summary="Hand over a visit", request_max_body_size=None)
+@post(
+    "/v1/visits",
+    status_code=202,
+    summary="Hand over a visit",
+    operation_id="receiveVisit",
+    operation_class=VisitOperation,
+    responses={
+        **answers(dict[str, Any], status=200, description="it was stored already"),
+        **refusals(400, 401, 403, 413, 422, 503),
+    },
+    request_max_body_size=None,
+)
 async def receive_visit(
     request: Request[Any, Any, Any], receive_visit_record: NamedDependency[ReceiveVisit]
 ) -> Response[Shown]:
