@@ -23,7 +23,7 @@ from hip.application.consents import ReceiveConsent
 from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.decision_seals import SealDecisions
-from hip.application.discovery import AnswerDiscovery
+from hip.application.discovery import AnswerDiscovery, DiscoveryRules, SearchContexts
 from hip.application.explanations import ExplainRelease
 from hip.application.gateway_calls import GatewayCall, GatewayError
 from hip.application.gateway_events import (
@@ -199,7 +199,8 @@ class House:
         self.accept_token = AcceptToken(self.units, self.tokens, self.clock, self.waits)
         self.accept_link_result = AcceptLinkResult(self.units, self.tokens, self.clock)
         self.accept_notify = AcceptNotify(self.units, self.clock, self.waits)
-        self.answer_discovery = AnswerDiscovery(self.units, talk, _exactly, self.clock)
+        self.search_contexts = SearchContexts(self.units, _exactly, self.clock, DiscoveryRules())
+        self.answer_discovery = AnswerDiscovery(self.search_contexts, talk)
         self.otp_sender = MemoryOtpSender()
         self.answer_link_init = AnswerLinkInit(
             self.units,

@@ -217,6 +217,14 @@ class Discoveries(Protocol):
     async def add(self, request: DiscoveryRequest) -> bool:
         """False when the transaction is already written down."""
 
+    async def asked_since(
+        self, hip_id: HipId, abha_address: AbhaAddress, since: datetime, *, beside: TransactionId
+    ) -> int:
+        """Discoveries of one ABHA address since then, but for the one ``beside`` (DISC-02).
+
+        Serialises callers, also while there are none.
+        """
+
     async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
     async def lock(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None: ...
     async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 from hip.domain.errors import DomainError
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference, TransactionId, phone_number
-from hip.domain.link_attempts import OfferedContext
+from hip.domain.link_attempts import TOO_MANY, OfferedContext
 from hip.domain.patients import Gender, IdentifierType, Patient
 
 YEARS_APART = 5
@@ -30,6 +30,12 @@ class SeveralPatients(DomainError):
     """More than one person fits: an error, never a list of people."""
 
     code = "ABDM-1010"
+
+
+class TooManyDiscoveries(DomainError):
+    """One ABHA address searched too often (DISC-02); the code is the gateway's own for too many requests."""
+
+    code = TOO_MANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

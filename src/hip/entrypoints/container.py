@@ -33,7 +33,7 @@ from hip.application.consents import ReceiveConsent
 from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.decision_seals import SealDecisions
-from hip.application.discovery import AnswerDiscovery
+from hip.application.discovery import AnswerDiscovery, SearchContexts
 from hip.application.exchange_retries import RetryExchange
 from hip.application.explanations import ExplainRelease
 from hip.application.inbox import Inbox
@@ -83,6 +83,7 @@ class Adapters(DeclarativeContainer):
     waits = Singleton(wiring.waits, settings)
     release_policy = Singleton(wiring.release_policy, settings)
     linking_rules = Singleton(wiring.linking_rules, settings)
+    discovery_rules = Singleton(wiring.discovery_rules, settings)
     records = Singleton(JsonVisitRecords)
     reader = Singleton(V3CallbackReader)
     composer = Singleton(FhirComposer)
@@ -149,7 +150,8 @@ class UseCases(DeclarativeContainer):
     accept_link_result = Singleton(AcceptLinkResult, _a.units, _a.tokens, _a.clock)
     accept_notify = Singleton(AcceptNotify, _a.units, _a.clock, _a.waits)
     notify_context = Singleton(NotifyContext, _a.units, conversations, _a.clock, _a.waits)
-    answer_discovery = Singleton(AnswerDiscovery, _a.units, conversations, _a.likeness, _a.clock)
+    search_contexts = Singleton(SearchContexts, _a.units, _a.likeness, _a.clock, _a.discovery_rules)
+    answer_discovery = Singleton(AnswerDiscovery, search_contexts, conversations)
     answer_link_init = Singleton(
         AnswerLinkInit,
         _a.units,

@@ -27,6 +27,7 @@ from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.rq_jobs import RqJobQueue
 from hip.adapters.session_cache import RedisSessionCache
 from hip.adapters.token_cache import RedisTokenCache
+from hip.application.discovery import DiscoveryRules
 from hip.application.link_inits import LinkingRules
 from hip.application.ports import Clock, Entropy, Facilities, Ids, KeyVault, SessionCache, VisitRecords
 from hip.application.storage import Units
@@ -123,6 +124,10 @@ def linking_rules(settings: Settings) -> LinkingRules:
     return LinkingRules(
         authentication=AuthenticationType(settings.link_authentication), otps_per_hour=settings.otp_per_hour
     )
+
+
+def discovery_rules(settings: Settings) -> DiscoveryRules:
+    return DiscoveryRules(per_hour=settings.discovery_per_hour)
 
 
 def otp_sender(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> HttpOtpSender | NoOtpSender:

@@ -118,6 +118,7 @@ OPERATIONS: dict[str, Operation] = {
     "bundles.servable_of": lambda uow: uow.bundles.servable_of(HIP, [_VISIT]),
     "bundles.list": lambda uow: uow.bundles.list(_ALL),
     "discoveries.add": lambda uow: uow.discoveries.add(a_discovery()),
+    "discoveries.asked_since": lambda uow: uow.discoveries.asked_since(HIP, MEERA_ADDRESS, NOW, beside=_TRANSACTION),
     "discoveries.get": lambda uow: uow.discoveries.get(HIP, _TRANSACTION),
     "discoveries.lock": lambda uow: uow.discoveries.lock(HIP, _TRANSACTION),
     "discoveries.forget": lambda uow: uow.discoveries.forget(HIP, MEERA_ADDRESS, alias=MEERA_ADDRESS),

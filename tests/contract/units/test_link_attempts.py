@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from tests.builders.links import HIP, OTHER_HIP, a_discovery, a_link_attempt
+from tests.builders.links import HIP, MEERA_ADDRESS, OTHER_HIP, a_discovery, a_link_attempt
 from tests.builders.moments import MINUTE, NOW, SECOND
 
 from hip.application.storage import Units
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import CareContextReference, HipId, LinkReference, RequestId, TransactionId
+from hip.domain.identifiers import AbhaAddress, CareContextReference, HipId, LinkReference, RequestId, TransactionId
 from hip.domain.link_attempts import AttemptState, LinkAttempt, OfferedContext
 
 pytestmark = pytest.mark.anyio
@@ -117,3 +117,35 @@ async def test_a_discovery_keeps_what_it_offered(units: Units) -> None:
             transaction_id=TransactionId("discovery-2")
         )
         assert await uow.discoveries.lock(OTHER_HIP, DISCOVERY) is None
+
+
+async def test_disc_02_discoveries_are_counted_by_facility_address_and_moment(units: Units) -> None:
+    first, second, third = (TransactionId(f"discovery-{number}") for number in (1, 2, 3))
+    async with units() as uow:
+        await uow.discoveries.add(a_discovery(transaction_id=first, received_at=NOW))
+        await uow.discoveries.add(a_discovery(transaction_id=second, received_at=NOW + MINUTE))
+        await uow.discoveries.add(a_discovery(transaction_id=third, abha_address=AbhaAddress("ravi@sbx")))
+        await uow.discoveries.add(a_discovery(hip_id=OTHER_HIP, transaction_id=first))
+        await uow.commit()
+    async with units() as uow:
+        asked = uow.discoveries.asked_since
+        assert await asked(HIP, MEERA_ADDRESS, NOW, beside=third) == 2
+        assert await asked(HIP, MEERA_ADDRESS, NOW + SECOND, beside=third) == 1
+        assert await asked(HIP, MEERA_ADDRESS, NOW, beside=first) == 1
+        assert await asked(OTHER_HIP, MEERA_ADDRESS, NOW, beside=third) == 1
+        assert await asked(HIP, AbhaAddress("nobody@sbx"), NOW, beside=first) == 0
+
+
+async def test_disc_02_discoveries_of_one_address_at_once_take_turns(units: Units) -> None:
+    """Else each would count one too few."""
+
+    async def discover(number: int) -> bool:
+        transaction = TransactionId(f"discovery-{number}")
+        async with units() as uow:
+            if await uow.discoveries.asked_since(HIP, MEERA_ADDRESS, NOW, beside=transaction) >= 2:
+                return False
+            await uow.discoveries.add(a_discovery(transaction_id=transaction))
+            await uow.commit()
+        return True
+
+    assert sorted(await asyncio.gather(*(discover(number) for number in range(6)))) == [False] * 4 + [True] * 2

@@ -3,7 +3,8 @@
 The fill has the proportions of a large hospital, so that the planner chooses as it does among a million.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from tests.builders.links import HIP
 from tests.builders.plans import Ask, generic_plans_of, plans_of
 
 from hip.adapters.postgres.units import PostgresDatabase
+from hip.application.storage import UnitOfWork
 from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import PatientReference
+from hip.domain.identifiers import AbhaAddress, PatientReference, TransactionId
 from hip.domain.patients import Gender
 
 pytestmark = pytest.mark.anyio
@@ -32,15 +34,20 @@ INSERT INTO care_context (hip_id, care_context_number, visit_code, display, pati
     SELECT 'IN0410000123', 'big' || n, n, 'x', 'PAT-BIG', now() - n * interval '1 min',
     CASE n % 9 WHEN 0 THEN '{Prescription}'::text[] ELSE '{OPConsultation,Prescription}' END
     FROM generate_series(1, 5000) n;
+INSERT INTO discovery_request (hip_id, transaction_id, consent_manager_user_id, "timestamp")
+    SELECT 'IN0410000123', n, 'p' || n % 300 || '@sbx', '2026-01-01'::timestamptz + n * interval '1 hour'
+    FROM generate_series(1, 6000) n;
 """
 _INDEXES = {f"ix_care_context_unlinked_{hi_type.value.lower()}" for hi_type in HiType}
+
+_EXPECTED = _INDEXES | {"ix_patients_phone", "ix_discovery_request_asked"}
 
 
 @pytest.fixture
 async def filled(database: PostgresDatabase, url: str) -> AsyncIterator[PostgresDatabase]:
     connection = await connected(url)
     await connection.execute(_FILL)
-    await connection.execute("ANALYZE patients, care_context")
+    await connection.execute("ANALYZE patients, care_context, discovery_request")
     await connection.close()
     yield database
     await emptied(url)
@@ -54,6 +61,11 @@ def behind(mobile: str) -> Ask:
     wanted = PatientIdentifiers(mobiles=frozenset({mobile}))
     likely = Demographics(gender=Gender.FEMALE, born_from=1979, born_to=1989)
     return lambda uow: uow.patients.candidates(HIP, wanted, limit=51, behind_mobile=likely)
+
+
+def asked_lately(uow: UnitOfWork) -> Awaitable[Any]:
+    since = datetime(2026, 8, 1, tzinfo=UTC)
+    return uow.discoveries.asked_since(HIP, AbhaAddress("p7@sbx"), since, beside=TransactionId("new"))
 
 
 def read_through(nodes: list[dict[str, Any]], prefix: str) -> dict[str, float]:
@@ -84,8 +96,17 @@ async def test_of_a_shared_mobile_only_who_fits_the_demographics_is_read(filled:
     assert 0 < read["ix_patients_phone"] <= 20
 
 
-@pytest.mark.parametrize("ask", [unlinked_of("PAT-7"), behind("9999999999")], ids=["contexts", "people"])
+async def test_disc_02_of_the_searches_only_the_latest_of_one_address_are_counted(filled: PostgresDatabase) -> None:
+    nodes = await plans_of(filled, asked_lately)
+    assert [node for node in nodes if node["Node Type"] == "Seq Scan"] == []
+    read = read_through(nodes, "ix_discovery_request_asked")
+    assert 0 < read["ix_discovery_request_asked"] <= 20, read
+
+
+@pytest.mark.parametrize(
+    "ask", [unlinked_of("PAT-7"), behind("9999999999"), asked_lately], ids=["contexts", "people", "searches"]
+)
 async def test_a_plan_for_any_parameters_reads_no_whole_table_either(filled: PostgresDatabase, ask: Ask) -> None:
     nodes = await generic_plans_of(filled, ask)
     assert [node for node in nodes if node["Node Type"] == "Seq Scan"] == []
-    assert {node["Index Name"] for node in nodes if "Index Name" in node} & (_INDEXES | {"ix_patients_phone"})
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} & _EXPECTED

@@ -28,6 +28,17 @@ class MemoryDiscoveries:
         self._rows.put(key, request)
         return True
 
+    async def asked_since(
+        self, hip_id: HipId, abha_address: AbhaAddress, since: datetime, *, beside: TransactionId
+    ) -> int:
+        await self._session.step()
+        return sum(
+            (row.hip_id, row.abha_address) == (hip_id, abha_address)
+            and row.received_at >= since
+            and row.transaction_id != beside
+            for row in self._rows
+        )
+
     async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
         await self._session.step()
         return self._rows.get((hip_id, transaction_id))

@@ -52,6 +52,22 @@ class PostgresDiscoveries:
         statement = insert(discovery_request).values(_discovery_row(request)).on_conflict_do_nothing()
         return await self._statements.count(statement) == 1
 
+    async def asked_since(
+        self, hip_id: HipId, abha_address: AbhaAddress, since: datetime, *, beside: TransactionId
+    ) -> int:
+        # Rows that are not there yet cannot be locked, so the address is. A statement of its own: the count must see
+        # what was committed while this one waited.
+        asking = lock_number("discovery", hip_id, str(abha_address))
+        await self._statements.run(select(func.pg_advisory_xact_lock(asking)))
+        counted = (
+            select(func.count())
+            .select_from(discovery_request)
+            .where(discovery_request.c.hip_id == hip_id)
+            .where(discovery_request.c.consent_manager_user_id == str(abha_address))
+            .where(discovery_request.c.timestamp >= since, discovery_request.c.transaction_id != beside)
+        )
+        return int((await self._statements.run(counted)).scalar_one())
+
     async def get(self, hip_id: HipId, transaction_id: TransactionId) -> DiscoveryRequest | None:
         return await self._one(_by_transaction(hip_id, transaction_id))
 

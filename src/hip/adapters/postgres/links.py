@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, select, union, update
+from sqlalchemy import Executable, Integer, RowMapping, Select, Text, bindparam, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.statements import Statements, listed, upsert
@@ -251,6 +251,25 @@ def _context(row: RowMapping) -> CareContext:
     )
 
 
+def _newest_unlinked() -> Executable:
+    newest = union(
+        *(
+            select(care_context)
+            .where(care_context.c.hip_id == bindparam("whose_hip", type_=Text))
+            .where(care_context.c.patient_reference == bindparam("whose", type_=Text))
+            .where(unlinked_of(hi_type))
+            .order_by(care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
+            .limit(bindparam("most", type_=Integer))
+            for hi_type in HiType
+        )
+    ).subquery("newest")
+    return select(newest).order_by(newest.c.clinical_date.desc(), newest.c.sequence.desc())
+
+
+# Made once: putting it together takes longer than the server needs to answer it.
+_UNLINKED = _newest_unlinked()
+
+
 class PostgresCareContexts:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
@@ -271,16 +290,8 @@ class PostgresCareContexts:
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:
-        newest_of_each = [
-            select(care_context)
-            .where(care_context.c.hip_id == hip_id, care_context.c.patient_reference == patient_reference)
-            .where(unlinked_of(hi_type))
-            .order_by(care_context.c.clinical_date.desc(), care_context.c.sequence.desc())
-            .limit(per_hi_type)
-            for hi_type in HiType
-        ]
-        newest = union(*newest_of_each).subquery("newest")
-        return await self._all(select(newest).order_by(newest.c.clinical_date.desc(), newest.c.sequence.desc()))
+        values = {"whose_hip": hip_id, "whose": patient_reference, "most": per_hi_type}
+        return [_context(row) for row in await self._statements.all(_UNLINKED, values)]
 
     async def of_patient(self, hip_id: HipId, patient_reference: PatientReference) -> Sequence[CareContext]:
         return await self._all(

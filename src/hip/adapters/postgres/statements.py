@@ -45,6 +45,7 @@ class Statements:
         return (await self.run(statement)).mappings().first()
 
     async def all(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+        """``values`` are those of the parameters that a statement made beforehand leaves open."""
         return (await self.run(statement, values)).mappings().all()
 
     async def count(self, statement: Executable) -> int:
