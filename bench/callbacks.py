@@ -2,25 +2,27 @@
 
     .venv/bin/python bench/callbacks.py [--seconds 10] [--connections 64]
 
-Both are litestar applications under uvicorn in a process of their own, on the same Postgres, and are asked in turns by
-the same client over kept connections. Every third callback is a repeat. Exit code 1 when our throughput is under half
-of the bare handler's, or our 99th percentile over four times its.
+Both are litestar applications in a process of their own, served as `hip serve` does, on the same Postgres, and are
+asked in turns by the same client over kept connections. Every third callback is a repeat. The processor time is that of
+the web process alone. Exit code 1 when our throughput is under half of the bare handler's, or our 99th percentile over
+four times its.
 """
 
 import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import uvicorn
 from litestar import Litestar, Request, post
 
 from hip.adapters.postgres import schema
@@ -30,6 +32,7 @@ from hip.entrypoints.demo.stages import CLIENT_ID, CLIENT_SECRET, HIP_ID, HIP_NA
 from hip.entrypoints.embedded.places import fresh_folder
 from hip.entrypoints.embedded.servers import ServerUrls, embedded_servers
 from hip.entrypoints.http.app import create_app
+from hip.entrypoints.http.serving import serve_on
 from hip.entrypoints.sandbox.gateway.app import create_app as create_gateway
 from hip.entrypoints.sandbox.gateway.config import GatewayConfig
 from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
@@ -40,11 +43,6 @@ ISSUER = "http://gateway.sandbox"
 PATH = "/api/v3/hip/patient/care-context/discover"
 LEAST_OF_BARE, MOST_OF_P99 = 0.5, 4.0
 POOL = 10
-
-
-def _serve(application: Litestar, listener: socket.socket) -> None:
-    config = uvicorn.Config(application, log_config=None, access_log=False, loop="uvloop")
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 def serve_ours(listener: socket.socket, urls: ServerUrls, folder: str, told: Any) -> None:
@@ -66,7 +64,7 @@ def serve_ours(listener: socket.socket, urls: ServerUrls, folder: str, told: Any
     client = Client(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, services=(Service(id=HIP_ID, name=HIP_NAME),))
     routes.mount(ISSUER, create_gateway(GatewayConfig(register=Register(clients=(client,)), keys=keys), routes.clients))
     told.send(keys.callback_token(CLIENT_ID, issuer=ISSUER, at=datetime.now(UTC)))
-    _serve(create_app(settings, adapters=adapters_for(settings, transport=routes)), listener)
+    serve_on(listener, create_app(settings, adapters=adapters_for(settings, transport=routes)))
 
 
 def serve_bare(listener: socket.socket, urls: ServerUrls, _folder: str, told: Any) -> None:
@@ -81,7 +79,7 @@ def serve_bare(listener: socket.socket, urls: ServerUrls, _folder: str, told: An
         await pools[0].execute("INSERT INTO bare (id, body) VALUES ($1, $2)", str(uuid4()), await request.body())
 
     told.send("")
-    _serve(Litestar([store], on_startup=[opened]), listener)
+    serve_on(listener, Litestar([store], on_startup=[opened]))
 
 
 def _connection(urls: ServerUrls) -> dict[str, Any]:
@@ -126,6 +124,11 @@ async def _asked(port: int, token: str, seconds: float, connections: int) -> lis
     return sorted(times)
 
 
+def _processor_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 async def _prepared(urls: ServerUrls) -> None:
     connection = await asyncpg.connect(**_connection(urls))
     await connection.execute("CREATE TABLE bare (id text PRIMARY KEY, body bytea NOT NULL)")
@@ -153,18 +156,22 @@ def main() -> int:
         asyncio.run(_prepared(servers.urls))
         running = {name: _started(serve, servers.urls, str(folder)) for name, serve in _CANDIDATES.items()}
         times: dict[str, list[float]] = {name: [] for name in running}
+        spent = dict.fromkeys(running, 0.0)
         for _, port, token in running.values():
             asyncio.run(_asked(port, token, 2.0, wanted.connections))  # warm
         for _ in range(4):
-            for name, (_, port, token) in running.items():
+            for name, (process, port, token) in running.items():
+                spent[name] -= _processor_seconds(process.pid)
                 times[name] += asyncio.run(_asked(port, token, wanted.seconds / 4, wanted.connections))
+                spent[name] += _processor_seconds(process.pid)
         for process, _, _ in running.values():
             process.terminate()
             process.join()
     rate = {name: len(found) / wanted.seconds for name, found in times.items()}
     p99 = {name: sorted(found)[int(len(found) * 0.99)] for name, found in times.items()}
-    for name in times:
-        print(f"{name:5} {rate[name]:8.0f} a second, p99 {p99[name]:7.1f} ms")
+    for name, found in times.items():
+        each = spent[name] / len(found) * 1e6
+        print(f"{name:5} {rate[name]:8.0f} a second, p99 {p99[name]:7.1f} ms, processor {each:5.0f} µs each")
     share, slower = rate["ours"] / rate["bare"], p99["ours"] / p99["bare"]
     print(f"throughput {share:.2f} of bare (least {LEAST_OF_BARE}), p99 {slower:.2f} times its (most {MOST_OF_P99})")
     return int(share < LEAST_OF_BARE or slower > MOST_OF_P99)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -35,6 +35,8 @@ from hip.application.ports import KeyVault, VisitRecords
 from hip.application.storage import UnitOfWork
 
 _GATHERING = 0.005  # seconds
+# Together they are one transaction of their own. It need not wait for the disk: after a crash nobody listens any more.
+_RING = f"SET LOCAL synchronous_commit TO off; NOTIFY {CHANNEL}"
 
 
 class PostgresUnit:
@@ -174,8 +176,8 @@ class PostgresDatabase:
             self._gathering = False  # whoever commits from now on rings anew
         with suppress(SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             async with self._engine.connect() as connection:
-                await connection.execute(select(func.pg_notify(CHANNEL, "")))
-                await connection.commit()
+                raw: Any = (await connection.get_raw_connection()).driver_connection
+                await raw.execute(_RING)
 
     async def close(self) -> None:
         """Let every connection go."""

@@ -20,6 +20,7 @@ def serve() -> None:
 
     from hip.entrypoints.container import adapters_for
     from hip.entrypoints.http.app import create_app
+    from hip.entrypoints.http.serving import serve_on
     from hip.entrypoints.logs import configure, log
 
     configure()
@@ -30,11 +31,8 @@ def serve() -> None:
     app = create_app(settings, adapters=adapters)
     if settings.api_keys is None:
         log.warning("sandbox-api-key", setting="HIP_API_KEYS", mode="sandbox")
-    config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, server_header=False, loop="uvloop"
-    )
     try:
-        listener = config.bind_socket()
+        listener = uvicorn.Config(app, host=host, port=port, log_config=None).bind_socket()
     except SystemExit:
         raise SettingsInvalid([("HIP_BIND", f"an address to listen on: {settings.bind} is not free")]) from None
     with listener:
@@ -42,7 +40,7 @@ def serve() -> None:
         bound_host, bound_port = listener.getsockname()[:2]
         say(f"listening http://{bound_host}:{bound_port}")
         sys.stdout.flush()
-        uvicorn.Server(config).run(sockets=[listener])
+        serve_on(listener, app)
 
 
 @exits_as_promised
