@@ -1,7 +1,7 @@
 """The inbox: what is delivered at the same moment is stored in one transaction, and acknowledged after its commit.
 
 A commit costs more than all that is stored by it. So while one is under way the next deliveries gather, and go together
-when it has ended (docs/adr/0022). Nothing waits for company: a delivery that finds no commit under way begins its own.
+when it has ended (docs/adr/0023). Nothing waits for company: a delivery that finds no commit under way begins its own.
 Nobody hears of a row before it lasts, and each hears of their own row alone.
 """
 
