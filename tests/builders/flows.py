@@ -25,7 +25,7 @@ from hip.application.conversations import Conversations
 from hip.application.decision_seals import SealDecisions
 from hip.application.discovery import AnswerDiscovery, DiscoveryRules, SearchContexts
 from hip.application.explanations import ExplainRelease
-from hip.application.gateway_calls import GatewayCall, GatewayError
+from hip.application.gateway_calls import GatewayCall, GatewayError, HealthInformationNotify
 from hip.application.gateway_events import (
     ConsentNotified,
     Delivery,
@@ -57,7 +57,7 @@ from hip.application.waits import Waits
 from hip.application.work import Handler, RunRows
 from hip.domain.bundles import Issue, Severity, ValidationReport
 from hip.domain.consents import ConsentArtefact, ConsentedContext, ConsentStatus, DateRange
-from hip.domain.errors import HipError, UnsafeUrl
+from hip.domain.errors import GatewayRefused, HipError, UnsafeUrl
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import (
@@ -100,7 +100,7 @@ class SetClock:
 
 @dataclass
 class ScriptedGateway:
-    """Takes every call with 202 unless a refusal is queued for its flow."""
+    """Takes every call with 202 unless a refusal is queued for its flow; an account must name a care context."""
 
     calls: list[tuple[GatewayCall, RequestId]] = field(default_factory=list)
     refusals: dict[Flow, list[HipError]] = field(default_factory=dict)
@@ -110,6 +110,8 @@ class ScriptedGateway:
         queued = self.refusals.get(call.flow)
         if queued:
             raise queued.pop(0)
+        if isinstance(call, HealthInformationNotify) and not call.statuses:
+            raise GatewayRefused(call=call.flow, code="ABDM-1006", status=400)
         return 202
 
     def of(self, flow: Flow) -> list[GatewayCall]:

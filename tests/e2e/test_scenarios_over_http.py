@@ -118,6 +118,7 @@ def test_a_scenario_of_the_gateway_ends_as_the_contract_wants(town: Town, scenar
 
 DIFFICULT = {
     **dict.fromkeys(FAULTS, "TRANSFERRED"),
+    "always-400": "FAILED",
     "needs-authorization": "FAILED",
 }
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from hip.application.consent_ends import end_consent
 from hip.application.gateway_events import AccountChanged, Delivery
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
@@ -70,7 +71,17 @@ class ChangeAccount:
                 signature_state=consent.signature_state,
                 now=now,
             )
-            await uow.consents.save(ended)
+            await end_consent(uow, consent, ended)
+            await uow.audit.append(
+                AuditEntry(
+                    hip_id=hip_id,
+                    at=now,
+                    actor="gateway",
+                    action="consent-revoked",
+                    subject=consent.consent_id,
+                    detail=(("stored", ended.status),),
+                )
+            )
         await uow.link_attempts.forget(hip_id, address, alias=alias(key))
         await uow.shares.forget(hip_id, address, alias=alias(key))
         await uow.discoveries.forget(hip_id, address, alias=alias(key))

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from hip.application.ports import Pusher, Sealer
 from hip.application.storage import UnitOfWork
+from hip.application.unsent_contexts import add_refused, add_unsent, named
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.consents import Consent, ConsentedContext
 from hip.domain.decisions import Decision, RecordDecision, RuleResult, Stage
@@ -23,7 +24,7 @@ from hip.domain.release import decide, rel_23
 from hip.domain.release_facts import Authority, ReleasePolicy, RequestFacts
 from hip.domain.release_records import RecordFacts, Subject
 from hip.domain.release_terms import window_of
-from hip.domain.transfers import Page, PageState, Transfer
+from hip.domain.transfers import Page, Transfer
 
 NOTHING_IN_RANGE = "no records in range"
 """What the gateway is told of a context whose records the request does not cover."""
@@ -32,7 +33,7 @@ NOT_KNOWN = "care context is not known here"
 NOT_SOUND = "no valid record"
 
 _CONTEXTS_AT_ONCE = 200
-"""How many care contexts are looked up, decided and stored at a time: memory stays flat for any number."""
+"""How many care contexts are looked up and decided at a time: memory stays flat for any number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,11 @@ class ReleaseGate:
         if whole.refusal is not None or consent is None:
             await uow.decisions.append(whole)
             if consent is not None and whole.refusal is not None:
-                await self.add_refused(uow, transfer, consent, whole.refusal.told)
+                await add_refused(uow, transfer, consent, whole.refusal.told)
             return Plan(pushes=0, refusal=whole.refusal)
         paging = Paging(entries_per_push=self.entries_per_push)
         without: list[tuple[ConsentedContext, str]] = []
-        chunks = _chunks(_named(consent))
+        chunks = _chunks(named(consent))
         for last, chunk in enumerate(chunks, 1):
             pages, unsent, decision = await self._plan_chunk(uow, facts, chunk, paging)
             without += unsent
@@ -93,7 +94,7 @@ class ReleaseGate:
             await uow.decisions.append(replace(decision, results=results))
         if not chunks:
             await uow.decisions.append(decide(facts, whole=True))
-        await self._add_unsent(uow, transfer, without, after=paging.records)
+        await add_unsent(uow, transfer, without, after=paging.records)
         return Plan(pushes=paging.pushes)
 
     async def _plan_chunk(
@@ -153,10 +154,6 @@ class ReleaseGate:
         authority = None if consent is None else Authority.of(consent)
         return decide(self._facts(Stage.PAGE, transfer, authority, now=now))
 
-    async def add_refused(self, uow: UnitOfWork, transfer: Transfer, consent: Consent, reason: str) -> None:
-        """One errored page for each context of a consent that refuses: the notify names each (REL-23)."""
-        await self._add_unsent(uow, transfer, [(context, reason) for context in _named(consent)], after=0)
-
     def _facts(
         self, stage: Stage, transfer: Transfer, authority: Authority | None, *, now: datetime, earlier: int = 0
     ) -> RequestFacts:
@@ -179,32 +176,6 @@ class ReleaseGate:
             push_fault=push_fault,
             earlier=earlier,
         )
-
-    @staticmethod
-    async def _add_unsent(
-        uow: UnitOfWork, transfer: Transfer, contexts: Sequence[tuple[ConsentedContext, str]], *, after: int
-    ) -> None:
-        for start in range(0, len(contexts), _CONTEXTS_AT_ONCE):
-            chunk = contexts[start : start + _CONTEXTS_AT_ONCE]
-            await uow.transfers.add_pages(
-                [
-                    Page(
-                        hip_id=transfer.hip_id,
-                        transaction_id=transfer.transaction_id,
-                        number=number,
-                        care_context_reference=context.care_context_reference,
-                        state=PageState.ERRORED,
-                        reason=reason,
-                        finished_at=transfer.updated_at,
-                    )
-                    for number, (context, reason) in enumerate(chunk, after + start + 1)
-                ]
-            )
-
-
-def _named(consent: Consent) -> Sequence[ConsentedContext]:
-    """Each care context once, however often the artefact names it."""
-    return () if consent.artefact is None else list(dict.fromkeys(consent.artefact.care_contexts))
 
 
 def _chunks(contexts: Sequence[ConsentedContext]) -> Sequence[Sequence[ConsentedContext]]:

@@ -17,6 +17,7 @@ from hip.application.pages import PageRun, Stopped
 from hip.application.ports import Alarm, Bundles, Clock, Pusher, Sealer
 from hip.application.release import ReleaseGate
 from hip.application.storage import Topic, UnitOfWork, Units
+from hip.application.unsent_contexts import accountable, add_refused
 from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
 from hip.application.work import Handler
@@ -104,16 +105,16 @@ class PushTransfer:
             current = await uow.transfers.lock(hip_id, transfer.transaction_id) or transfer
             if current.state is not TransferState.REQUESTED:
                 return current
-            # An unknown consent cannot be accounted for: the notify would name care contexts nobody told us of.
+            if code and consent is not None:
+                await add_refused(uow, current, consent, reason)
+            # Of a consent that is unknown, or was over when the request came, no care context is known to account for.
             current = (
-                current.refuse(code, reason, notify=consent is not None, now=self.clock())
+                current.refuse(code, reason, notify=await accountable(uow, current), now=self.clock())
                 if code
                 else current.acknowledge(now=self.clock())
             )
             await uow.transfers.save(current)
             await uow.decisions.append(decision)
-            if code and consent is not None:
-                await self.gate.add_refused(uow, current, consent, reason)
             if code:
                 await self._hurry_others(uow, current)
             await self._write_down(uow, current, decision, reason)

@@ -3,21 +3,27 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from tests.builders.conversations import a_callback
 from tests.builders.flows import HIP, House, an_artefact
 from tests.builders.patient_apps import ADDRESS, PatientApp
+from tests.builders.releases import accounts, audited, decisions, transfer_of
 from tests.builders.visits import MEERA, a_visit
 
 from hip.application.gateway_events import AccountChanged
 from hip.application.storage import Listing
 from hip.domain.accounts import AccountStatus
+from hip.domain.callbacks import CallbackId
 from hip.domain.consents import ConsentStatus
+from hip.domain.decisions import Stage
+from hip.domain.errors import Transient
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import AbhaAddress, CareContextReference, PatientReference, TransactionId, VisitCode
 from hip.domain.links import LinkStatus
 from hip.domain.patients import Patient
-from hip.domain.transfers import TransferOutcome
+from hip.domain.transfers import TransferOutcome, TransferState
 
 CODE, PATIENT = VisitCode("88120"), PatientReference("PAT-20417")
 
@@ -105,7 +111,40 @@ def test_a_request_for_data_that_was_consented_to_is_refused_afterwards() -> Non
         async with house.units() as uow:
             transfer = await uow.transfers.get(HIP, TransactionId("t-1"))
         assert transfer is not None
-        assert (transfer.outcome, transfer.refusal) == (TransferOutcome.FAILED, "ABDM-1062")
+        assert (transfer.state, transfer.outcome, transfer.refusal) == (
+            TransferState.DONE,
+            TransferOutcome.FAILED,
+            "ABDM-1062",
+        )
+        [status] = accounts(house)["t-1"].statuses
+        assert (status.care_context_reference, status.hi_status) == ("88120", "ERRORED")
+
+    play(story)
+
+
+def test_ret_01_a_consent_that_goes_with_the_account_leaves_nothing_behind_that_a_revoked_one_would_not() -> None:
+    """The raw callback keeps no artefact, the end is a decision of its own, and what waits under it is due at once."""
+
+    async def story(house: House) -> None:
+        await consented(house)
+        artefact, callback_id = an_artefact(), CallbackId("the-grant")
+        async with house.units() as uow:
+            await uow.callbacks.add(a_callback(id=callback_id, sealed_body=b"the artefact"))
+            await uow.callbacks.about(HIP, callback_id, artefact.consent_id)
+            await uow.commit()
+        house.pusher.errors = [Transient("no answer", retry_after=timedelta(minutes=9))] * 3
+        await house.ask(artefact)
+        await house.work()
+        assert (await transfer_of(house)).state is TransferState.PUSHING
+        await change(house, AccountStatus.DEACTIVATED)
+        transfer = await transfer_of(house)
+        assert (transfer.state, transfer.outcome) == (TransferState.DONE, TransferOutcome.FAILED)
+        async with house.units() as uow:
+            callback = await uow.callbacks.get(HIP, callback_id)
+        assert callback is not None
+        assert callback.sealed_body is None
+        assert len([one for one in await decisions(house) if one.stage is Stage.ENDED]) == 1
+        assert len(await audited(house, "consent-revoked")) == 1
 
     play(story)
 

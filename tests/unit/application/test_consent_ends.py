@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House, an_artefact
-from tests.builders.releases import accounts, audited, consent_of, decisions, transfer_of
+from tests.builders.releases import accounts, answers, audited, consent_of, decisions, transfer_of
 
 from hip.application.gateway_events import ConsentNotified, Delivery
 from hip.application.storage import Topic
@@ -181,6 +181,43 @@ def test_rel_21_a_consent_that_ends_between_answer_and_plan_releases_nothing():
         assert transfer.reason is not None
         assert transfer.reason.startswith("REL-02")
         assert house.pusher.pages == []
+        [status] = accounts(house)["t-1"].statuses
+        assert (status.care_context_reference, status.hi_status) == ("88120", "ERRORED")
+        assert status.description.startswith("REL-02")
+
+    asyncio.run(story())
+
+
+def test_rel_23_a_request_that_was_waiting_when_its_consent_ended_is_accounted_for_by_care_context():
+    async def story() -> None:
+        house = House()
+        await house.link()
+        artefact = an_artefact()
+        await house.grant(artefact)
+        await house.ask(artefact)
+        await house.end_consent(artefact.consent_id)
+        await house.work()
+        assert answers(house) == ["ABDM-1062"]
+        [status] = accounts(house)["t-1"].statuses
+        assert (status.care_context_reference, status.hi_status) == ("88120", "ERRORED")
+        assert (await transfer_of(house)).state is TransferState.DONE
+
+    asyncio.run(story())
+
+
+def test_rel_23_a_request_that_comes_after_the_end_is_answered_once_for_its_care_contexts_are_forgotten():
+    async def story() -> None:
+        house = House()
+        await house.link()
+        artefact = an_artefact()
+        await house.grant(artefact)
+        await house.end_consent(artefact.consent_id)
+        await house.ask(artefact)
+        await house.work()
+        assert answers(house) == ["ABDM-1062"]
+        assert accounts(house) == {}
+        transfer = await transfer_of(house)
+        assert (transfer.state, transfer.outcome) == (TransferState.DONE, TransferOutcome.FAILED)
 
     asyncio.run(story())
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -24,6 +24,9 @@ from hip.entrypoints.sandbox.patient.app import create_app as create_patient_app
 from hip.entrypoints.sandbox.patient.config import PatientAppConfig
 from hip.entrypoints.sandbox.routing import RoutingTransport, started
 from hip.entrypoints.settings import SANDBOX_KEY, Settings
+
+if TYPE_CHECKING:
+    from hip.entrypoints.embedded.servers import EmbeddedServers
 
 HIP_ID, HIP_NAME = "IN0410000123", "Demo Clinic"
 CLIENT_ID, CLIENT_SECRET = "SBXID_HIP", "hip-secret-of-the-sandbox"
@@ -44,7 +47,7 @@ Report = Callable[[str], None]
 class Stage:
     """Our service as its hospital sees it, and the far side as a director does.
 
-    ``hmis`` carries the API key; ``service`` holds the processes of server mode, None in memory mode.
+    ``hmis`` carries the API key; ``service`` and ``servers`` hold the processes of server mode, None in memory mode.
     """
 
     mode: str
@@ -53,6 +56,7 @@ class Stage:
     register_bridge: Callable[[], Any]
     addresses: dict[str, str]
     service: Service | None = None
+    servers: "EmbeddedServers | None" = None
 
     def require_running(self) -> None:
         """Raises ProcessFailed when a process of ours has ended."""
@@ -128,7 +132,7 @@ async def memory_stage(*, wait_scale: float) -> AsyncGenerator[Stage]:
 @contextmanager
 def _processes(
     folder: Path, wait_scale: float, report: Report, more: Mapping[str, str], gateway_options: Sequence[str]
-) -> Iterator[tuple[Service, dict[str, str], Settings]]:
+) -> Iterator[tuple["EmbeddedServers", Service, dict[str, str], Settings]]:
     """Embedded servers, the simulators, and our serve, relay and worker, each a process of its own."""
     from hip.entrypoints.embedded.servers import embedded_servers
 
@@ -182,7 +186,7 @@ def _processes(
             group.start(name, name, module=_MODULE, environment=environment)
         addresses |= {"hiu": hiu.address(), "hip": serve.address()}
         report("the gateway, the requester, the patient's app and our own processes are up")
-        yield group, addresses, settings_of(environment)
+        yield servers, group, addresses, settings_of(environment)
 
 
 @asynccontextmanager
@@ -200,7 +204,7 @@ async def server_stage(
     """
     async with AsyncExitStack() as stack:
         processes = _processes(folder, wait_scale, report, settings or {}, gateway_options)
-        group, addresses, read = await asyncio.to_thread(processes.__enter__)
+        servers, group, addresses, read = await asyncio.to_thread(processes.__enter__)
         stack.push_async_callback(asyncio.to_thread, processes.__exit__, None, None, None)
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=30, limits=KEPT_SHORT))
         hmis = await stack.enter_async_context(
@@ -226,4 +230,5 @@ async def server_stage(
             register_bridge=lambda: _set_bridge(read, addresses["hip"], None),
             addresses=addresses,
             service=group,
+            servers=servers,
         )

@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from hip.entrypoints.sandbox.background import Background
 from hip.entrypoints.sandbox.gateway_line import GatewayLine
 from hip.entrypoints.sandbox.hiu.cases import Transfer
-from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig, UnknownFault, check_faults
+from hip.entrypoints.sandbox.hiu.config import FAULTS, REFUSED_ONCE, HiuConfig, UnknownFault, check_faults
 from hip.entrypoints.sandbox.hiu.pages import BadPage, read_page
 from hip.entrypoints.sandbox.hiu.requester import ConsentWish, DataWish, Requester, UnknownConsent
 from hip.entrypoints.sandbox.parties import Client, Service
@@ -119,10 +119,10 @@ def _push_door(requester: Requester) -> Any:
         if "needs-authorization" in faults and not authorization:
             return _said(401, "Authorization is missing")
         transfer.pushes += 1
-        if transfer.pushes == 1 and "first-push-404" in faults:
-            return _said(404, "Transaction id not found")
-        if transfer.pushes == 1 and "first-push-503" in faults:
-            return _said(503, "try again")
+        for name in sorted(REFUSED_ONCE.keys() & faults) if transfer.pushes == 1 else ():
+            return _said(REFUSED_ONCE[name], "not this time")
+        if "always-400" in faults:
+            return _said(400, "never")
         if transfer.keep(page) and not transfer.reported:
             transfer.reported = True
             requester.background.start(requester.report(transfer), name="transfer notify")
@@ -140,7 +140,10 @@ def _consent_control(requester: Requester) -> list[Any]:
 
     @post("/sandbox/consents", status_code=200)
     async def ask_consent(data: JSONBody[ConsentWish]) -> ConsentCase:
-        return (await requester.ask_consent(data)).shown()
+        try:
+            return (await requester.ask_consent(data)).shown()
+        except UnknownFault as problem:
+            raise ClientException(str(problem)) from None
 
     @get("/sandbox/consents")
     async def cases() -> list[ConsentCase]:

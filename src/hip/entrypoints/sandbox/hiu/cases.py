@@ -83,12 +83,13 @@ def _marked(record: OpenedRecord, earlier: set[tuple[str, str]]) -> OpenedRecord
 
 @dataclass(slots=True)
 class Case:
-    """One consent request. Status: REQUESTED, FAILED, or what the gateway last said."""
+    """One consent request. Status: REQUESTED, FAILED, or what the gateway last said. ``faults`` go to its transfers."""
 
     id: str
     patient: str
     status: str = "REQUESTED"
     consent_request_id: str | None = None
+    faults: frozenset[str] = frozenset()
     artefacts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     transfers: list[Transfer] = field(default_factory=list)
     problem: Problem | None = None

@@ -11,14 +11,19 @@ FAULTS = {
     "x509-only": "opens pages with an X.509 key only",
     "strips-zeros": "derives from a shared secret without its leading zero bytes",
     "sends-x509": "its own key travels as X.509",
+    "first-push-400": "the first push of each transfer is answered 400",
     "first-push-404": "the first push of each transfer is answered 404",
+    "first-push-429": "the first push of each transfer is answered 429",
     "first-push-503": "the first push of each transfer is answered 503",
     "first-push-silent": "the first push of each transfer is stored and never answered",
+    "always-400": "every push is answered 400",
     "needs-authorization": "a push without Authorization is answered 401",
     "slow": "a push is answered after 3 seconds",
     "silent": "a push is stored and never answered",
 }
 
+REFUSED_ONCE = {f"first-push-{status}": status for status in (400, 404, 429, 503)}
+"""With what status these faults answer."""
 
 MIXED_FAULTS = tuple(name for name in FAULTS if name != "silent")
 """What a transfer may draw when everything happens at random. A requester that never answers is pushed to until the

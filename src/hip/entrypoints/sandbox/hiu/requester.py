@@ -13,7 +13,7 @@ from abdm_ecdh.keygen import generate_key_material
 from hip.entrypoints.sandbox.background import Background
 from hip.entrypoints.sandbox.gateway_line import GatewayLine, problem_of
 from hip.entrypoints.sandbox.hiu.cases import Case, CaseBook, Transfer
-from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig
+from hip.entrypoints.sandbox.hiu.config import FAULTS, HiuConfig, check_faults
 from hip.entrypoints.sandbox.moments import stamp
 from hip.entrypoints.sandbox.switches import Switches
 from hip.entrypoints.sandbox.views import Problem
@@ -27,7 +27,10 @@ class Range(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 
 class ConsentWish(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What to ask a patient for. Null times: the last ten years, erased after a day. References name care contexts."""
+    """What to ask a patient for. Null times: the last ten years, erased after a day. References name care contexts.
+
+    ``faults`` strike every transfer under this consent.
+    """
 
     patient: str
     hi_types: tuple[str, ...]
@@ -38,6 +41,7 @@ class ConsentWish(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     data_erase_at: str | None = None
     access_mode: str = "VIEW"
     frequency: dict[str, Any] | None = None
+    faults: tuple[str, ...] = ()
 
 
 class DataWish(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -64,8 +68,9 @@ class Requester:
     book: CaseBook = field(default_factory=CaseBook)
 
     async def ask_consent(self, wish: ConsentWish) -> Case:
-        """Ask; a refusal of the gateway stands in the case."""
-        case = Case(str(uuid.uuid4()), wish.patient)
+        """Ask; a refusal of the gateway stands in the case. Raises UnknownFault."""
+        check_faults(wish.faults)
+        case = Case(str(uuid.uuid4()), wish.patient, faults=frozenset(wish.faults))
         self.book.cases[case.id] = case
         answer = await self.line.send(
             "POST",
@@ -85,7 +90,7 @@ class Requester:
         if case is None or not detail:
             raise UnknownConsent(consent_id)
         keys = await asyncio.to_thread(generate_key_material)
-        drawn = frozenset(name for name in FAULTS if self.switches.strikes(name))
+        drawn = case.faults | {name for name in FAULTS if self.switches.strikes(name)}
         transfer = Transfer(consent_id, detail["hip"]["id"], keys, drawn)
         case.transfers.append(transfer)
         range_ = wish.date_range or detail["permission"]["dateRange"]
