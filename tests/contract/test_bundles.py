@@ -166,3 +166,15 @@ def issue() -> Issue:
         message="An entry is missing",
         fix="Add it",
     )
+
+
+async def test_many_bundles_are_put_together_and_again(bundles: Documents, bundle: Bundle) -> None:
+    await bundles.put_all([])
+    many = [replace(bundle, version=version, content=f'{{"n":{version}}}'.encode()) for version in range(1, 30)]
+    await bundles.put_all(many)
+    await bundles.put_all([*many[:5], replace(many[5], content=b'{"n":"again"}')])
+    assert await bundles.get(bundle.key, 5) == many[4].content
+    assert await bundles.get(bundle.key, 6) == b'{"n":"again"}'
+    assert await bundles.get(bundle.key, 29) == many[28].content
+    with pytest.raises(InvalidValue):
+        await bundles.put_all([bundle, replace(bundle, content=b"\xff")])

@@ -1,19 +1,31 @@
 """Flow: visit → FHIR bundle → validated → stored; and when all are valid, on to linking (LINK-05)."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 
-from hip.application.context_notifies import notify_work
+from hip.application.built_bundles import Built, record_bundles
 from hip.application.ports import Bundles, Clock, Composer, Facilities, Validator
-from hip.application.storage import Topic, UnitOfWork, Units, Visit
-from hip.domain.audit import AuditEntry
-from hip.domain.bundles import Bundle, BundleKey, BundleRecord, Issue, Severity, ValidationReport
-from hip.domain.errors import NotFound
+from hip.application.storage import OutboxRow, UnitOfWork, Units, Visit
+from hip.domain.bundles import Bundle, BundleKey, Issue, Severity, ValidationReport
+from hip.domain.errors import DomainError, NotFound, Transient
+from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import CareContextReference, HipId, VisitCode
-from hip.domain.links import CareContext
+from hip.domain.identifiers import HipId, VisitCode
 
 KEPT_ISSUES = 500
 """So many are stored with a bundle, errors first: they share one document of at most 16 MiB with its bytes."""
+
+CHUNK = 100
+"""Documents that are stored by one write to MongoDB and one transaction."""
+
+CHUNK_BYTES = 2 * 1024 * 1024
+"""So much source at once, unless one visit has more: that bounds the memory of a worker."""
+
+Outcome = tuple[OutboxRow, Exception | None]
 
 
 def kept(report: ValidationReport) -> tuple[Issue, ...]:
@@ -21,6 +33,14 @@ def kept(report: ValidationReport) -> tuple[Issue, ...]:
     if len(report.issues) <= KEPT_ISSUES:
         return report.issues
     return tuple(sorted(report.issues, key=lambda issue: issue.severity is not Severity.ERROR)[:KEPT_ISSUES])
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A leased row and the document it asks for."""
+
+    row: OutboxRow
+    key: BundleKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,89 +57,158 @@ class BuildBundle:
 
         Invalid bundles are kept and flagged, never linked, never sent. Raises NotFound for an unknown visit or HIP.
         """
-        visit_code, _, type_name = key.partition("|")
-        bundle_key = BundleKey(hip_id=hip_id, visit_code=VisitCode(visit_code), hi_type=HiType.parse(type_name))
+        bundle_key = _named(hip_id, key)
+        facility = self._facility(hip_id)
+        async with self.units() as uow:
+            visit = await uow.visits.get(hip_id, bundle_key.visit_code)
+        built = self._build(bundle_key, visit, facility)
+        # The document first: a record in Postgres without its bytes would be a bundle that cannot be served.
+        await self.bundles.put(built.bundle)
+        async with self.units() as uow:
+            await record_bundles(uow, hip_id, [built], now=self.clock())
+            await uow.commit()
+
+    async def batch(self, rows: Sequence[OutboxRow]) -> AsyncGenerator[Outcome]:
+        """Build what many rows ask for, and mark those rows done in the transaction that records the documents.
+
+        Gives each row with None, or with what went wrong about it alone. A row whose document is built already, in
+        the version asked for, is done without building it again. Stopping between two outcomes loses nothing.
+        """
+        good: list[_Work] = []
+        for row in rows:
+            try:
+                good.append(_Work(row, _named(row.hip_id, row.key)))
+            except Exception as failure:  # noqa: BLE001 - the others of the batch go on
+                yield row, failure
+        good.sort(key=lambda work: work.key)
+        for hip_id, group in groupby(good, key=lambda work: work.key.hip_id):
+            works = list(group)
+            try:
+                facility = self._facility(hip_id)
+                async with self.units() as uow:
+                    sizes = await uow.visits.sizes(hip_id, [work.key.visit_code for work in works])
+            except (NotFound, Transient) as failure:
+                for work in works:
+                    yield work.row, failure
+                continue
+            async with aclosing(self._chunks(list(_chunked(works, sizes)), facility)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
+
+    async def _chunks(self, chunks: Sequence[Sequence[_Work]], facility: Facility) -> AsyncGenerator[Outcome]:
+        """One chunk is built while the one before it is being stored."""
+        storing: asyncio.Task[Sequence[Outcome]] | None = None
+        try:
+            for chunk in chunks:
+                built, outcomes = await self._built(chunk, facility)
+                if storing is not None:
+                    outcomes += await storing
+                storing = asyncio.create_task(self._stored(facility.hip_id, built))
+                for outcome in outcomes:
+                    yield outcome
+            if storing is not None:
+                for outcome in await storing:
+                    yield outcome
+        finally:
+            if storing is not None and not storing.done():
+                await asyncio.wait([storing])
+
+    async def _built(
+        self, chunk: Sequence[_Work], facility: Facility
+    ) -> tuple[list[tuple[_Work, Built | None]], list[Outcome]]:
+        """Each work with its document, or None when that is stored already; and what could not be built."""
+        hip_id = facility.hip_id
+        try:
+            async with self.units() as uow:
+                jobs = {job.key: job for job in await uow.bundle_jobs.begin([w.key for w in chunk], now=self.clock())}
+                found = await uow.visits.several(hip_id, [w.key.visit_code for w in chunk])
+                await uow.commit()
+        except Transient as failure:
+            return [], [(work.row, failure) for work in chunk]
+        visits = {visit.record.visit_code: visit for visit in found}
+        built: list[tuple[_Work, Built | None]] = []
+        failed: list[Outcome] = []
+        made: set[BundleKey] = set()
+        for work in chunk:
+            visit, job = visits.get(work.key.visit_code), jobs.get(work.key)
+            stored = visit is not None and job is not None and job.state.built and job.version == visit.version
+            if stored or work.key in made:
+                built.append((work, None))
+                continue
+            try:
+                built.append((work, self._build(work.key, visit, facility)))
+                made.add(work.key)
+            except Exception as failure:  # noqa: BLE001 - a poisoned visit must not lose the others
+                failed.append((work.row, failure))
+            await asyncio.sleep(0)  # whatever is being stored goes on
+        return built, failed
+
+    async def _stored(self, hip_id: HipId, works: Sequence[tuple[_Work, Built | None]]) -> Sequence[Outcome]:
+        """Store a chunk as a whole; when something other than an outage keeps it from that, one by one."""
+        try:
+            await self._store(hip_id, works)
+        except Transient as failure:
+            return [(work.row, failure) for work, _ in works]
+        except Exception as failure:  # noqa: BLE001 - found out below whose fault it is
+            if len(works) == 1:
+                return [(works[0][0].row, failure)]
+            return [outcome for one in works for outcome in await self._stored(hip_id, [one])]
+        return [(work.row, None) for work, _ in works]
+
+    async def _store(self, hip_id: HipId, works: Sequence[tuple[_Work, Built | None]]) -> None:
+        built = [one for _, one in works if one is not None]
+        if built:
+            await self.bundles.put_all([one.bundle for one in built])
+        async with self.units() as uow:
+            if built:
+                await record_bundles(uow, hip_id, built, now=self.clock())
+            await uow.outbox.done_all([(work.row.id, work.row.attempt) for work, _ in works])
+            await uow.commit()
+
+    def _facility(self, hip_id: HipId) -> Facility:
         facility = self.facilities.find(hip_id)
         if facility is None:
             raise NotFound("facility", hip_id, code="ABDM-1035")
-        async with self.units() as uow:
-            visit = await uow.visits.get(hip_id, bundle_key.visit_code)
+        return facility
+
+    def _build(self, key: BundleKey, visit: Visit | None, facility: Facility) -> Built:
         if visit is None:
-            raise NotFound("visit", visit_code)
-        content = self.composer.compose(visit.record, bundle_key.hi_type, facility=facility, version=visit.version)
+            raise NotFound("visit", key.visit_code)
+        content = self.composer.compose(visit.record, key.hi_type, facility=facility, version=visit.version)
         report = self.validator.validate(content)
         bundle = Bundle(
-            key=bundle_key,
+            key=key,
             version=visit.version,
             content=content,
             valid=report.valid,
             composed_at=self.clock(),
             issues=kept(report),
         )
-        # The document first: a record in Postgres without its bytes would be a bundle that cannot be served.
-        await self.bundles.put(bundle)
-        async with self.units() as uow:
-            await self._record(uow, bundle, visit)
-            await uow.commit()
+        return Built(bundle=bundle, visit=visit)
 
-    async def _record(self, uow: UnitOfWork, bundle: Bundle, built_from: Visit) -> None:
-        key, now = bundle.key, self.clock()
-        # The lock lets exactly one of several bundles that finish together see the visit complete.
-        visit = await uow.visits.lock(key.hip_id, key.visit_code)
-        await uow.bundles.add(
-            BundleRecord(
-                key=key,
-                version=bundle.version,
-                sha256=bundle.sha256,
-                size=len(bundle.content),
-                valid=bundle.valid,
-                clinical_date=built_from.record.clinical_date,
-                composed_at=bundle.composed_at,
-            )
-        )
-        await uow.audit.append(
-            AuditEntry(
-                hip_id=key.hip_id,
-                at=now,
-                actor="worker",
-                action="bundle-built",
-                subject=str(key),
-                detail=(("version", str(bundle.version)), ("valid", str(bundle.valid).lower())),
-            )
-        )
-        if visit is None or visit.version != built_from.version:
-            return
-        built = {r.key.hi_type: r for r in await uow.bundles.of_visit(key.hip_id, key.visit_code)}
-        required = visit.record.required_hi_types
-        if not all(t in built and built[t].valid and built[t].version == visit.version for t in required):
-            return
-        await self._complete(uow, visit)
 
-    async def _complete(self, uow: UnitOfWork, visit: Visit) -> None:
-        record, now = visit.record, self.clock()
-        trigger = await uow.triggers.get(record.hip_id, record.visit_code)
-        if trigger is None or trigger.processed:
-            return
-        await uow.triggers.save(trigger.process(now=now))
-        reference = CareContextReference(record.visit_code)
-        known = await uow.care_contexts.lock(record.hip_id, reference)
-        await uow.care_contexts.save(
-            CareContext(
-                hip_id=record.hip_id,
-                reference=reference,
-                patient_reference=record.patient.reference,
-                visit_code=record.visit_code,
-                display=record.care_context_display,
-                clinical_date=record.clinical_date,
-                hi_types=tuple(await uow.bundles.servable_types(record.hip_id, record.visit_code)),
-                link_reference=known.link_reference if known else None,
-                linked_to=known.linked_to if known else None,
-                linked_at=known.linked_at if known else None,
-            )
-        )
-        if known is not None and known.linked:
-            await uow.outbox.add(record.hip_id, Topic.NOTIFY, notify_work(record.visit_code, visit.version), run_at=now)
-            return
-        patient = await uow.patients.get(record.hip_id, record.patient.reference)
-        topic = Topic.LINK if patient is not None and patient.linkable else Topic.SMS
-        await uow.outbox.add(record.hip_id, topic, record.visit_code, run_at=now)
+def _named(hip_id: HipId, key: str) -> BundleKey:
+    visit_code, _, type_name = key.partition("|")
+    return BundleKey(hip_id=hip_id, visit_code=VisitCode(visit_code), hi_type=HiType.parse(type_name))
+
+
+async def note_failed_bundle(
+    uow: UnitOfWork, row: OutboxRow, *, error: str | None, next_run_at: datetime | None, now: datetime
+) -> None:
+    """Show on the document's job what became of this row: it will be tried again then, or never by itself."""
+    with suppress(DomainError):  # a key that names no document has no job either
+        await uow.bundle_jobs.fail(_named(row.hip_id, row.key), error=error, next_run_at=next_run_at, now=now)
+
+
+def _chunked(works: Sequence[_Work], sizes: Mapping[VisitCode, int]) -> Iterator[Sequence[_Work]]:
+    """Documents of one visit stand together, so that its source is read once and it is completed at once."""
+    chunk: list[_Work] = []
+    held = 0
+    for code, group in groupby(works, key=lambda work: work.key.visit_code):
+        of_visit, size = list(group), sizes.get(code, 0)
+        if chunk and (len(chunk) + len(of_visit) > CHUNK or held + size > CHUNK_BYTES):
+            yield chunk
+            chunk, held = [], 0
+        chunk, held = chunk + of_visit, held + size
+    if chunk:
+        yield chunk

@@ -2,16 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from hip.application.ports import Clock, Facilities, VisitRecords
-from hip.application.storage import Topic, Units, Visit
+from hip.application.storage import Topic, UnitOfWork, Units, Visit, Work
 from hip.domain.accounts import account_key
 from hip.domain.audit import AuditEntry
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, VisitCode
 from hip.domain.triggers import Trigger
+from hip.domain.visits import VisitRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,15 @@ class ReceivedVisit:
 def bundle_work(visit_code: VisitCode, hi_type: HiType) -> str:
     """The outbox key of one document; ``|`` cannot stand in a visit code."""
     return f"{visit_code}|{hi_type}"
+
+
+async def ask_for_bundles(uow: UnitOfWork, record: VisitRecord, *, version: int, now: datetime) -> None:
+    """Have every document that the visit requires built in this version; a worker does the work."""
+    hip_id, code, types = record.hip_id, record.visit_code, record.required_hi_types
+    await uow.bundle_jobs.ask(hip_id, code, types, version=version, now=now)
+    await uow.outbox.add_all(
+        [Work(hip_id=hip_id, topic=Topic.BUNDLE, key=bundle_work(code, hi_type), run_at=now) for hi_type in types]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +72,7 @@ class ReceiveVisit:
                     Visit(record=record, source=source, digest=digest, version=version, received_at=now)
                 )
                 await uow.triggers.save(Trigger(hip_id=record.hip_id, visit_code=record.visit_code, created_at=now))
-                for hi_type in record.required_hi_types:
-                    await uow.outbox.add(
-                        record.hip_id, Topic.BUNDLE, bundle_work(record.visit_code, hi_type), run_at=now
-                    )
+                await ask_for_bundles(uow, record, version=version, now=now)
                 await uow.audit.append(
                     AuditEntry(
                         hip_id=record.hip_id,

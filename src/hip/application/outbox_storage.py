@@ -1,6 +1,6 @@
 """What a transaction can reach of the outbox: the work that is to be done, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -49,6 +49,10 @@ class OutboxRow:
     lease_until: datetime
 
 
+Claim = tuple[int, int]
+"""Row id and attempt: what a worker is told of a leased row."""
+
+
 class JobState(StrEnum):
     """``dead`` rows failed too often or were refused; ``cancelled`` ones an operator took out."""
 
@@ -82,8 +86,18 @@ class Outbox(Protocol):
     async def add_all(self, work: Sequence[Work]) -> None:
         """As ``add``, for each; their numbers are in this order."""
 
-    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
+    async def lease(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        topics: Collection[Topic] = tuple(Topic),
+        newest: bool = False,
+    ) -> Sequence[OutboxRow]:
         """Take due rows of every HIP (ready, or leased with a lease that ran out), by priority, then oldest first.
+
+        Only of these ``topics``. ``newest`` takes the newest of each topic instead of the oldest.
 
         Two relays never get the same row (SKIP LOCKED).
         """
@@ -91,11 +105,20 @@ class Outbox(Protocol):
     async def current(self, row_id: int, attempt: int) -> OutboxRow | None:
         """The row, if this attempt still holds its lease; None once it is done, dead or leased again."""
 
+    async def held(self, claims: Sequence[Claim]) -> Sequence[OutboxRow]:
+        """The rows whose leases these attempts still hold, in the order of ``claims``."""
+
     async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
         """A heartbeat: the leases of these rows, as far as still held, last until then."""
 
     async def done(self, row_id: int, attempt: int) -> bool:
         """False when this attempt no longer holds the lease; nothing changes then."""
+
+    async def done_all(self, claims: Sequence[Claim]) -> Sequence[int]:
+        """``done`` for each: the ids of those that held their lease."""
+
+    async def give_back(self, claims: Sequence[Claim], *, run_at: datetime) -> None:
+        """Whoever held these leases did nothing about them: ready again from ``run_at`` on."""
 
     async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
         """Give the row back, to be leased again from ``run_at`` on. False as for ``done``.

@@ -108,6 +108,9 @@ class Bundles(Protocol):
     async def put(self, bundle: Bundle) -> None:
         """Store or replace by (key, version), durably (majority, journalled). At most 16 MiB."""
 
+    async def put_all(self, bundles: Sequence[Bundle]) -> None:
+        """``put`` for each, together; when it raises, some may be stored."""
+
     async def get(self, key: BundleKey, version: int) -> bytes | None:
         """The exact bytes that were put, or None."""
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from hip.application.intake import bundle_work
+from hip.application.intake import ask_for_bundles
 from hip.application.ports import Clock
-from hip.application.storage import Topic, Units, Visit
+from hip.application.storage import Units, Visit
 from hip.domain.audit import AuditEntry
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId, VisitCode
@@ -29,8 +29,7 @@ class RebuildVisit:
                 raise NotFound("visit", visit_code)
             visit = replace(stored, version=stored.version + 1)
             await uow.visits.save(visit)
-            for hi_type in visit.record.required_hi_types:
-                await uow.outbox.add(hip_id, Topic.BUNDLE, bundle_work(visit_code, hi_type), run_at=now)
+            await ask_for_bundles(uow, visit.record, version=visit.version, now=now)
             await uow.audit.append(
                 AuditEntry(
                     hip_id=hip_id,

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from hip.application.bundle_storage import BundleJobs, BundleRecords, Triggers, Visit, Visits
 from hip.application.conversation_storage import Callbacks, Exchanges
 from hip.application.listings import Listing
-from hip.application.outbox_storage import Job, JobState, Outbox, OutboxRow, Topic, Work
+from hip.application.outbox_storage import Claim, Job, JobState, Outbox, OutboxRow, Topic, Work
 from hip.application.patient_storage import LinkAttempts, Shares
 from hip.application.release_storage import Consents, Decisions, Transfers, WaitingEntries
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
-from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.discovery import Demographics, DiscoveryRequest, PatientIdentifiers
-from hip.domain.hi_types import HiType
 from hip.domain.identifiers import (
     AbhaAddress,
     CareContextReference,
@@ -32,14 +31,14 @@ from hip.domain.identifiers import (
 )
 from hip.domain.links import CareContext, LinkRequest, LinkToken
 from hip.domain.patients import Patient
-from hip.domain.triggers import Trigger
-from hip.domain.visits import VisitRecord
 
 __all__ = [
     "Audit",
+    "BundleJobs",
     "BundleRecords",
     "Callbacks",
     "CareContexts",
+    "Claim",
     "Consents",
     "Decisions",
     "Discoveries",
@@ -65,20 +64,6 @@ __all__ = [
     "WaitingEntries",
     "Work",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """A visit as stored. ``source`` is the record's canonical JSON, ``digest`` its SHA-256 in hex.
-
-    ``version`` grows by one whenever the source changes.
-    """
-
-    record: VisitRecord
-    source: bytes
-    digest: str
-    version: int
-    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +134,12 @@ class CareContexts(Protocol):
     async def several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
         """Those that are known, in any order."""
 
+    async def lock_several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
+        """Those that are known, locked in the order of their references."""
+
+    async def save_all(self, contexts: Sequence[CareContext]) -> None:
+        """``save`` for each."""
+
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:
@@ -166,6 +157,9 @@ class Patients(Protocol):
         """Insert or replace by (hip_id, reference)."""
 
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None: ...
+    async def several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
+        """Those that are known, in any order."""
+
     async def candidates(
         self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None
     ) -> Sequence[Patient]:
@@ -176,39 +170,6 @@ class Patients(Protocol):
 
     async def of_closed_account(self, hip_id: HipId, account: str) -> Sequence[Patient]:
         """Patients who closed the ABHA account with this key, by reference."""
-
-
-class Visits(Protocol):
-    async def save(self, visit: Visit) -> None:
-        """Insert or replace by (hip_id, visit_code). The source is sealed at rest."""
-
-    async def lock(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None: ...
-    async def get(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None: ...
-    async def list(self, listing: Listing) -> Sequence[Visit]: ...
-
-
-class Triggers(Protocol):
-    """Table ``ndhm_trigger_visit_data``."""
-
-    async def save(self, trigger: Trigger) -> None: ...
-    async def get(self, hip_id: HipId, visit_code: VisitCode) -> Trigger | None: ...
-
-
-class BundleRecords(Protocol):
-    async def add(self, record: BundleRecord) -> None:
-        """Insert, or replace the same version."""
-
-    async def of_visit(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
-        """The newest version of each HI type, valid or not."""
-
-    async def servable(self, key: BundleKey) -> BundleRecord | None:
-        """The newest valid version: the last good one stays servable when a rebuild is invalid."""
-
-    async def servable_types(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[HiType]: ...
-    async def servable_of(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
-        """The newest valid version of each HI type of each of these visits, in any order."""
-
-    async def list(self, listing: Listing) -> Sequence[BundleRecord]: ...
 
 
 class Discoveries(Protocol):
@@ -274,6 +235,8 @@ class UnitOfWork(Protocol):
     def triggers(self) -> Triggers: ...
     @property
     def bundles(self) -> BundleRecords: ...
+    @property
+    def bundle_jobs(self) -> BundleJobs: ...
     @property
     def discoveries(self) -> Discoveries: ...
     @property

@@ -27,6 +27,11 @@ class MemoryDocuments:
         self._answer()
         self._bundles[BundleShape.key(bundle.key, bundle.version)] = shape
 
+    async def put_all(self, bundles: Sequence[Bundle]) -> None:
+        """``Bundles.put_all``."""
+        for bundle in bundles:
+            await self.put(bundle)
+
     async def get(self, key: BundleKey, version: int) -> bytes | None:
         """``Bundles.get``."""
         self._answer()

@@ -159,6 +159,14 @@ class MemoryCareContexts:
         found = [self._rows.get((hip_id, reference)) for reference in dict.fromkeys(references)]
         return [context for context in found if context is not None]
 
+    async def lock_several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
+        return await self.several(hip_id, sorted(references))
+
+    async def save_all(self, contexts: Sequence[CareContext]) -> None:
+        await self._session.step()
+        for context in contexts:
+            await self.save(context)
+
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:

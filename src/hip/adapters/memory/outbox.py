@@ -1,13 +1,13 @@
 """The outbox in memory."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
-from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic, Work
+from hip.application.storage import Claim, Job, JobState, Listing, OutboxRow, Topic, Work
 from hip.domain.identifiers import HipId
 
 
@@ -78,12 +78,21 @@ class MemoryOutbox:
             self._rows.put(number, _Row(id=number, hip_id=one.hip_id, topic=one.topic, key=one.key, run_at=one.run_at))
             self.added = True
 
-    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
+    async def lease(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        topics: Collection[Topic] = tuple(Topic),
+        newest: bool = False,
+    ) -> Sequence[OutboxRow]:
         await self._session.step()
-        due = [row for row in self._rows if row.waiting and row.run_at <= now]
-        due.sort(key=lambda row: (row.topic.priority, row.run_at, row.id))
+        due = [row for row in self._rows if row.waiting and row.run_at <= now and row.topic in topics]
+        due.sort(key=lambda row: (row.run_at, row.id), reverse=newest)
+        due.sort(key=lambda row: row.topic.priority)
         taken: list[OutboxRow] = []
-        for row in due[:limit]:
+        for row in sorted(due[:limit], key=lambda row: (row.topic.priority, row.run_at, row.id)):
             leased = replace(row, state=JobState.LEASED, attempt=row.attempt + 1, run_at=until)
             self._rows.put(row.id, leased)
             taken.append(leased.leased)
@@ -94,6 +103,11 @@ class MemoryOutbox:
         row = self._held(row_id, attempt)
         return None if row is None else row.leased
 
+    async def held(self, claims: Sequence[Claim]) -> Sequence[OutboxRow]:
+        await self._session.step()
+        rows = [self._held(*claim) for claim in claims]
+        return [row.leased for row in rows if row is not None]
+
     async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
         await self._session.step()
         for row_id in row_ids:
@@ -103,6 +117,16 @@ class MemoryOutbox:
 
     async def done(self, row_id: int, attempt: int) -> bool:
         return await self._end(row_id, attempt, state=JobState.DONE)
+
+    async def done_all(self, claims: Sequence[Claim]) -> Sequence[int]:
+        await self._session.step()
+        return [row_id for row_id, attempt in claims if await self.done(row_id, attempt)]
+
+    async def give_back(self, claims: Sequence[Claim], *, run_at: datetime) -> None:
+        await self._session.step()
+        for row_id, attempt in claims:
+            if await self._end(row_id, attempt, state=JobState.READY, run_at=run_at):
+                self.added = True
 
     async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
         return await self._end(row_id, attempt, state=JobState.READY, run_at=run_at, error=error)

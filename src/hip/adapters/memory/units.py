@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from hip.adapters.memory.audit import AuditTable, MemoryAudit
+from hip.adapters.memory.bundle_jobs import BundleJobTable, MemoryBundleJobs
 from hip.adapters.memory.callbacks import CallbackTable, MemoryCallbacks, SubjectTable
 from hip.adapters.memory.consents import ConsentTable, DiscoveryTable, MemoryConsents, MemoryDiscoveries
 from hip.adapters.memory.decisions import DecisionTable, MemoryDecisions
@@ -54,6 +55,7 @@ class _Tables:
         self.visits = VisitTable()
         self.triggers = TriggerTable()
         self.bundles = BundleTable()
+        self.bundle_jobs = BundleJobTable()
         self.discoveries = DiscoveryTable()
         self.link_attempts = LinkAttemptTable()
         self.shares = ShareTable()
@@ -77,6 +79,7 @@ class _Tables:
             self.visits,
             self.triggers,
             self.bundles,
+            self.bundle_jobs,
             self.discoveries,
             self.link_attempts,
             self.shares,
@@ -106,6 +109,7 @@ class MemoryUnit:
         self.visits = MemoryVisits(session, tables.visits)
         self.triggers = MemoryTriggers(session, tables.triggers)
         self.bundles = MemoryBundleRecords(session, tables.bundles)
+        self.bundle_jobs = MemoryBundleJobs(session, tables.bundle_jobs)
         self.discoveries = MemoryDiscoveries(session, tables.discoveries)
         self.link_attempts = MemoryLinkAttempts(session, tables.link_attempts)
         self.shares = MemoryShares(session, tables.shares)

@@ -1,6 +1,7 @@
 """Patients, visits, their triggers and what is known of their bundles, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
@@ -31,6 +32,11 @@ class MemoryPatients:
         await self._session.step()
         row = self._rows.get((hip_id, reference))
         return None if row is None else row[1]
+
+    async def several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
+        await self._session.step()
+        found = [self._rows.get((hip_id, reference)) for reference in dict.fromkeys(references)]
+        return [row[1] for row in found if row is not None]
 
     async def candidates(
         self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None
@@ -71,6 +77,17 @@ class MemoryVisits:
         await self._session.step()
         return self._rows.get((hip_id, visit_code))
 
+    async def several(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[Visit]:
+        await self._session.step()
+        found = [self._rows.get((hip_id, code)) for code in dict.fromkeys(visit_codes)]
+        return [visit for visit in found if visit is not None]
+
+    async def lock_versions(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
+        return {visit.record.visit_code: visit.version for visit in await self.several(hip_id, visit_codes)}
+
+    async def sizes(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
+        return {visit.record.visit_code: len(visit.source) for visit in await self.several(hip_id, visit_codes)}
+
     async def list(self, listing: Listing) -> Sequence[Visit]:
         await self._session.step()
         return listed(reversed(self._rows), listing, hip=lambda v: v.record.hip_id, at=lambda v: v.received_at)
@@ -89,6 +106,14 @@ class MemoryTriggers:
         await self._session.step()
         return self._rows.get((hip_id, visit_code))
 
+    async def process(self, hip_id: HipId, visit_codes: Sequence[VisitCode], *, now: datetime) -> Sequence[VisitCode]:
+        await self._session.step()
+        found = [self._rows.get((hip_id, code)) for code in dict.fromkeys(visit_codes)]
+        waiting = [trigger for trigger in found if trigger is not None and not trigger.processed]
+        for trigger in waiting:
+            self._rows.put((hip_id, trigger.visit_code), trigger.process(now=now))
+        return [trigger.visit_code for trigger in waiting]
+
 
 class MemoryBundleRecords:
     def __init__(self, session: Session, rows: BundleTable) -> None:
@@ -98,6 +123,15 @@ class MemoryBundleRecords:
     async def add(self, record: BundleRecord) -> None:
         await self._session.step()
         self._rows.put((record.key, record.version), record)
+
+    async def add_all(self, records: Sequence[BundleRecord]) -> None:
+        await self._session.step()
+        for record in records:
+            self._rows.put((record.key, record.version), record)
+
+    async def of_visits(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
+        await self._session.step()
+        return [record for code in dict.fromkeys(visit_codes) for record in await self.of_visit(hip_id, code)]
 
     async def of_visit(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
         await self._session.step()

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from beanie import Document, init_beanie
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import DuplicateKeyError
 from pymongo.results import UpdateResult
 
@@ -104,6 +104,22 @@ class MongoDocuments:
         """``Bundles.put``. Raises InvalidValue above 16 MiB, or when the bytes are not UTF-8."""
         shape = BundleShape.of(bundle)
         await self._upsert(self._types.bundles, BundleShape.key(bundle.key, bundle.version), {"$set": shape.stored()})
+
+    async def put_all(self, bundles: Sequence[Bundle]) -> None:
+        """``Bundles.put_all``, in one round trip."""
+        writes = [
+            UpdateOne(
+                {"_id": BundleShape.key(bundle.key, bundle.version)},
+                {"$set": BundleShape.of(bundle).stored()},
+                upsert=True,
+            )
+            for bundle in bundles
+        ]
+        if not writes:
+            return
+        await self.open()
+        with self._asking():
+            await self._types.bundles.get_pymongo_collection().bulk_write(writes, ordered=False)
 
     async def get(self, key: BundleKey, version: int) -> bytes | None:
         """``Bundles.get``."""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Executable, Integer, RowMapping, Select, Text, bindparam, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hip.adapters.postgres.statements import Statements, listed, upsert
+from hip.adapters.postgres.statements import Statements, listed, rows_of, upsert, upsert_each
 from hip.adapters.postgres.tables.linking import (
     care_context,
     generate_token_response,
@@ -286,6 +286,21 @@ class PostgresCareContexts:
     async def several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
         named = care_context.c.care_context_number.in_(references)
         return await self._all(select(care_context).where(care_context.c.hip_id == hip_id, named))
+
+    async def lock_several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
+        named = rows_of("named", reference=(Text(), list(dict.fromkeys(references))))
+        return await self._all(
+            select(care_context)
+            .join(named, care_context.c.care_context_number == named.c.reference)
+            .where(care_context.c.hip_id == hip_id)
+            .order_by(care_context.c.care_context_number)
+            .with_for_update(of=care_context)
+        )
+
+    async def save_all(self, contexts: Sequence[CareContext]) -> None:
+        rows = [_context_row(context) for context in contexts]
+        if rows:
+            await self._statements.run_each(upsert_each(care_context, list(rows[0])), rows)
 
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int

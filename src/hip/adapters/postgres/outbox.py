@@ -4,15 +4,30 @@
 on (priority, run_at, id) holds whatever may become due, and a lease reads due rows only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, RowMapping, Update, column, func, insert, select, true, update, values
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    RowMapping,
+    TableValuedAlias,
+    Update,
+    and_,
+    column,
+    func,
+    insert,
+    select,
+    true,
+    update,
+    values,
+)
 
-from hip.adapters.postgres.statements import Statements, in_columns, listed, unnested
+from hip.adapters.postgres.statements import Statements, in_columns, listed, rows_of, unnested
 from hip.adapters.postgres.tables.conversations import outbox
-from hip.application.storage import Job, JobState, Listing, OutboxRow, Topic, Work
+from hip.application.storage import Claim, Job, JobState, Listing, OutboxRow, Topic, Work
 from hip.domain.identifiers import HipId
 
 CHANNEL = "hip_outbox"
@@ -71,19 +86,31 @@ class PostgresOutbox:
         await self._statements.run(_INSERTED, in_columns([_row(one) for one in work], *_COLUMNS))
         self.rang = self.rang or bool(work)
 
-    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[OutboxRow]:
+    async def lease(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        topics: Collection[Topic] = tuple(Topic),
+        newest: bool = False,
+    ) -> Sequence[OutboxRow]:
         # Each topic is its own range of the index. The join takes the topics in this order and row by row, so with the
         # outer limit no more rows are locked than are given out.
-        topics = values(column("priority", Integer), name="topics").data([(topic.priority,) for topic in Topic])
+        wanted = [(topic.priority,) for topic in Topic if topic in topics]
+        if not wanted:
+            return []
+        ranges = values(column("priority", Integer), name="topics").data(wanted)
+        order = (outbox.c.run_at.desc(), outbox.c.id.desc()) if newest else (outbox.c.run_at, outbox.c.id)
         row = (
             select(outbox.c.hip_id, outbox.c.id, outbox.c.run_at)
-            .where(outbox.c.state.in_(_UNDECIDED), outbox.c.priority == topics.c.priority, outbox.c.run_at <= now)
-            .order_by(outbox.c.run_at, outbox.c.id)
+            .where(outbox.c.state.in_(_UNDECIDED), outbox.c.priority == ranges.c.priority, outbox.c.run_at <= now)
+            .order_by(*order)
             .limit(limit)
             .with_for_update(skip_locked=True)
             .lateral("row")
         )
-        due = select(row).select_from(topics.join(row, true())).limit(limit).cte("due")
+        due = select(row).select_from(ranges.join(row, true())).limit(limit).cte("due")
         leased = await self._statements.all(
             update(outbox)
             .where(outbox.c.hip_id == due.c.hip_id, outbox.c.id == due.c.id)
@@ -99,6 +126,13 @@ class PostgresOutbox:
         )
         return None if row is None else _outbox_row(row)
 
+    async def held(self, claims: Sequence[Claim]) -> Sequence[OutboxRow]:
+        claimed = _claimed(claims)
+        rows = await self._statements.all(
+            select(outbox).join(claimed, outbox.c.id == claimed.c.id).where(_holds(claimed)).order_by(claimed.c.place)
+        )
+        return [_outbox_row(row) for row in rows]
+
     async def renew(self, row_ids: Sequence[int], *, until: datetime) -> None:
         await self._statements.run(
             update(outbox)
@@ -108,6 +142,25 @@ class PostgresOutbox:
 
     async def done(self, row_id: int, attempt: int) -> bool:
         return await self._held(_leave(row_id, attempt).values(state="done", lease_until=None))
+
+    async def done_all(self, claims: Sequence[Claim]) -> Sequence[int]:
+        claimed = _claimed(claims)
+        rows = await self._statements.all(
+            update(outbox)
+            .where(outbox.c.id == claimed.c.id, _holds(claimed))
+            .values(state="done", lease_until=None)
+            .returning(outbox.c.id)
+        )
+        return [row["id"] for row in rows]
+
+    async def give_back(self, claims: Sequence[Claim], *, run_at: datetime) -> None:
+        claimed = _claimed(claims)
+        count = await self._statements.count(
+            update(outbox)
+            .where(outbox.c.id == claimed.c.id, _holds(claimed))
+            .values(state="ready", lease_until=None, run_at=run_at)
+        )
+        self.rang = self.rang or count > 0
 
     async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
         kept = func.coalesce(error, outbox.c.error)
@@ -152,6 +205,19 @@ class PostgresOutbox:
 
     async def _held(self, statement: Update) -> bool:
         return await self._statements.count(statement) == 1
+
+
+def _claimed(claims: Sequence[Claim]) -> TableValuedAlias:
+    return rows_of(
+        "claimed",
+        id=(BigInteger(), [row_id for row_id, _ in claims]),
+        attempt=(Integer(), [attempt for _, attempt in claims]),
+        place=(Integer(), range(len(claims))),
+    )
+
+
+def _holds(claimed: TableValuedAlias) -> ColumnElement[bool]:
+    return and_(outbox.c.state == "leased", outbox.c.attempt == claimed.c.attempt)
 
 
 def _leave(row_id: int, attempt: int) -> Update:

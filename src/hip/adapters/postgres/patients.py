@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Integer, RowMapping, Select, cast, literal, select, union_all
+from sqlalchemy import Integer, RowMapping, Select, Text, cast, literal, select, union_all
 
-from hip.adapters.postgres.statements import Statements, upsert
+from hip.adapters.postgres.statements import Statements, rows_of, upsert
 from hip.adapters.postgres.tables.clinical import patients
 from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference
@@ -65,6 +65,13 @@ class PostgresPatients:
             select(patients).where(patients.c.hip_id == hip_id, patients.c.reference == reference)
         )
         return None if row is None else _patient(row)
+
+    async def several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
+        named = rows_of("named", reference=(Text(), list(dict.fromkeys(references))))
+        rows = await self._statements.all(
+            select(patients).join(named, patients.c.reference == named.c.reference).where(patients.c.hip_id == hip_id)
+        )
+        return [_patient(row) for row in rows]
 
     async def candidates(
         self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None

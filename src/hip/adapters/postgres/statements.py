@@ -9,6 +9,7 @@ from sqlalchemy import Executable, RowMapping, Select, Table, TableValuedAlias, 
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from hip.adapters.postgres.failures import translated
 from hip.application.storage import Listing
@@ -112,6 +113,23 @@ def unnested(table: Table, *names: str) -> TableValuedAlias:
 def in_columns(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[str, list[Any]]:
     """What ``unnested`` takes."""
     return {name: [row[name] for row in rows] for name in names}
+
+
+def upsert_each(table: Table, columns: Sequence[str], *, keeping: Sequence[str] = ()) -> Insert:
+    """``upsert`` for ``run_each``: every row names these columns."""
+    statement = insert(table)
+    fixed = {*table.primary_key.columns.keys(), *keeping}
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: statement.excluded[name] for name in columns if name not in fixed},
+    )
+
+
+def rows_of(name: str, **columns: tuple[TypeEngine[Any], Sequence[Any]]) -> TableValuedAlias:
+    """Values as a table, one array for each column: the same statement however many they are."""
+    arrays = [bindparam(None, list(values), type_=ARRAY(of)) for of, values in columns.values()]
+    named = [column(column_name, of) for column_name, (of, _) in columns.items()]
+    return func.unnest(*arrays).table_valued(*named).render_derived(name)
 
 
 def lock_number(*parts: str) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from hip.adapters.postgres.audit import PostgresAudit
+from hip.adapters.postgres.bundle_jobs import PostgresBundleJobs
 from hip.adapters.postgres.callbacks import PostgresCallbacks
 from hip.adapters.postgres.consents import PostgresConsents, PostgresDiscoveries
 from hip.adapters.postgres.decisions import PostgresDecisions
@@ -56,6 +57,7 @@ class PostgresUnit:
         self.visits = PostgresVisits(statements, vault, database.records)
         self.triggers = PostgresTriggers(statements, database.triggers)
         self.bundles = PostgresBundleRecords(statements)
+        self.bundle_jobs = PostgresBundleJobs(statements)
         self.discoveries = PostgresDiscoveries(statements)
         self.link_attempts = PostgresLinkAttempts(statements, vault)
         self.shares = PostgresShares(statements, vault)

@@ -1,12 +1,13 @@
 """Visits, their triggers and what is known of their bundles, in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, select
+from sqlalchemy import RowMapping, Select, Table, TableValuedAlias, Text, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from hip.adapters.postgres.statements import Statements, listed, upsert
+from hip.adapters.postgres.statements import Statements, listed, rows_of, upsert, upsert_each
 from hip.adapters.postgres.tables.clinical import bundles, visits
 from hip.application.ports import KeyVault, VisitRecords
 from hip.application.storage import Listing, Visit
@@ -43,6 +44,31 @@ class PostgresVisits:
     async def get(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None:
         return await self._one(_by_code(visits, hip_id, visit_code))
 
+    async def several(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[Visit]:
+        codes = _codes(visit_codes)
+        named = select(visits).join(codes, visits.c.visit_code == codes.c.code).where(visits.c.hip_id == hip_id)
+        return [self._visit(row) for row in await self._statements.all(named)]
+
+    async def lock_versions(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
+        codes = _codes(visit_codes)
+        rows = await self._statements.all(
+            select(visits.c.visit_code, visits.c.version)
+            .join(codes, visits.c.visit_code == codes.c.code)
+            .where(visits.c.hip_id == hip_id)
+            .order_by(visits.c.visit_code)
+            .with_for_update(of=visits)
+        )
+        return {VisitCode(row["visit_code"]): row["version"] for row in rows}
+
+    async def sizes(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
+        codes = _codes(visit_codes)
+        rows = await self._statements.all(
+            select(visits.c.visit_code, func.octet_length(visits.c.sealed_source).label("size"))
+            .join(codes, visits.c.visit_code == codes.c.code)
+            .where(visits.c.hip_id == hip_id)
+        )
+        return {VisitCode(row["visit_code"]): row["size"] for row in rows}
+
     async def list(self, listing: Listing) -> Sequence[Visit]:
         rows = await self._statements.all(listed(select(visits), visits, listing, at="received_at"))
         return [self._visit(row) for row in rows]
@@ -68,6 +94,10 @@ def _visit_context(hip_id: str, visit_code: str) -> str:
 
 def _by_code(table: Table, hip_id: HipId, visit_code: VisitCode) -> Select[Any]:
     return select(table).where(table.c.hip_id == hip_id, table.c.visit_code == visit_code)
+
+
+def _codes(visit_codes: Sequence[VisitCode]) -> TableValuedAlias:
+    return rows_of("codes", code=(Text(), list(dict.fromkeys(visit_codes))))
 
 
 class PostgresTriggers:
@@ -101,6 +131,16 @@ class PostgresTriggers:
             processed=row["processed"],
             processed_at=row["processed_at"],
         )
+
+    async def process(self, hip_id: HipId, visit_codes: Sequence[VisitCode], *, now: datetime) -> Sequence[VisitCode]:
+        columns, codes = self._table.c, _codes(visit_codes)
+        rows = await self._statements.all(
+            update(self._table)
+            .where(columns.hip_id == hip_id, columns.visit_code == codes.c.code, columns.processed.is_(False))
+            .values({columns.processed: True, columns.processed_at: now})
+            .returning(columns.visit_code)
+        )
+        return [VisitCode(row["visit_code"]) for row in rows]
 
 
 def _bundle_row(record: BundleRecord) -> dict[str, Any]:
@@ -137,6 +177,22 @@ class PostgresBundleRecords:
 
     async def add(self, record: BundleRecord) -> None:
         await self._statements.run(upsert(bundles, _bundle_row(record)))
+
+    async def add_all(self, records: Sequence[BundleRecord]) -> None:
+        rows = [_bundle_row(record) for record in records]
+        if rows:
+            await self._statements.run_each(upsert_each(bundles, list(rows[0])), rows)
+
+    async def of_visits(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
+        codes = _codes(visit_codes)
+        rows = await self._statements.all(
+            select(bundles)
+            .join(codes, bundles.c.visit_code == codes.c.code)
+            .where(bundles.c.hip_id == hip_id)
+            .ext(distinct_on(bundles.c.visit_code, bundles.c.hi_type))
+            .order_by(bundles.c.visit_code, bundles.c.hi_type, bundles.c.version.desc())
+        )
+        return [_bundle(row) for row in rows]
 
     async def of_visit(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
         rows = await self._statements.all(

@@ -1,6 +1,16 @@
 """Patients, visits, what is known of their bundles, and the table that triggers their making."""
 
-from sqlalchemy import BigInteger, Column, Date, Index, MetaData, PrimaryKeyConstraint, SmallInteger, Table
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hip.adapters.postgres.names import Names
@@ -68,6 +78,34 @@ bundles = Table(
     sequence(),
     PrimaryKeyConstraint("hip_id", "visit_code", "hi_type", "version", name="pk_bundles"),
     Index("ix_bundles_composed_at", "hip_id", "composed_at"),
+)
+
+
+# What became of the making of each document; the outbox wakes workers, and this is what an operator looks at.
+bundle_jobs = Table(
+    "bundle_jobs",
+    METADATA,
+    text("hip_id"),
+    text("visit_code"),
+    text("hi_type"),
+    whole("version"),
+    text("state"),
+    whole("attempts"),
+    moment("next_run_at", null=True),
+    text("error", null=True),
+    moment("updated_at"),
+    sequence(),
+    PrimaryKeyConstraint("hip_id", "visit_code", "hi_type", name="pk_bundle_jobs"),
+    CheckConstraint(
+        "state IN ('pending', 'building', 'valid', 'invalid', 'failed', 'dead')", name="ck_bundle_jobs_state"
+    ),
+)
+# Jobs that are built are by far the most, and nobody lists them.
+Index(
+    "ix_bundle_jobs_left",
+    bundle_jobs.c.hip_id,
+    bundle_jobs.c.updated_at,
+    postgresql_where=bundle_jobs.c.state != "valid",
 )
 
 

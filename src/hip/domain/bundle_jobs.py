@@ -1,0 +1,40 @@
+"""What is known of the making of one document: one job for each HIP, visit and HI type, whatever its versions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hip.domain.bundles import BundleKey
+
+
+class BundleJobState(StrEnum):
+    """``failed`` jobs are tried again at ``next_run_at``; ``dead`` ones wait for an operator."""
+
+    PENDING = "pending"
+    BUILDING = "building"
+    VALID = "valid"
+    INVALID = "invalid"
+    FAILED = "failed"
+    DEAD = "dead"
+
+    @property
+    def built(self) -> bool:
+        """A document of the job's version is stored, whatever the validator said of it."""
+        return self in (BundleJobState.VALID, BundleJobState.INVALID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleJob:
+    """``version`` is the visit's version that was asked for last, or built last; times are UTC.
+
+    ``attempts`` counts how often a worker began this version. ``next_run_at`` is None once nothing is left to be done
+    by itself. ``error`` is the kind of the last failure and its code, never a value.
+    """
+
+    key: BundleKey
+    version: int
+    state: BundleJobState
+    attempts: int
+    next_run_at: datetime | None
+    updated_at: datetime
+    error: str | None = None
