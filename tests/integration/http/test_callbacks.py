@@ -10,7 +10,7 @@ from tests.builders.edge import CONSENT_PATH, OTHER_KEYS, REVOKED, edge
 
 from hip.domain.callbacks import CallbackState
 from hip.domain.identifiers import ConsentId, HipId, TransactionId
-from hip.entrypoints.http.envelopes import DEEPEST, LONGEST_ARRAY, MAX_BODY, MAX_CONSENT_BODY
+from hip.entrypoints.http.envelopes import DEEPEST, LONGEST_ARRAY, LONGEST_PATH, MAX_BODY, MAX_CONSENT_BODY
 
 DISCOVER = {
     "transactionId": "5f0d5a0e-2f7b-49d8-9a9f-3a5c4b0d7e21",
@@ -121,6 +121,23 @@ def test_a_bad_envelope_is_told_what_was_expected_and_leaves_only_a_hash(changes
             assert callback.state is CallbackState.REJECTED
             assert callback.sealed_body is None
             assert len(callback.body_hash) == 64
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param("/api/v3/a%00b", id="a NUL"), pytest.param("/api/v3/" + "%E0%A4%85" * 400, id="1,208 bytes")]
+)
+def test_a_path_that_no_store_can_keep_gets_400_and_leaves_only_a_hash(path):
+    async def story() -> None:
+        async with edge() as service:
+            response = await service.call_back(path)
+            assert response.status_code == 400
+            assert response.json()["error"]["message"].startswith("path")
+            [callback] = await service.callbacks()
+            assert (callback.state, callback.sealed_body) == (CallbackState.REJECTED, None)
+            assert len(callback.path.encode()) <= LONGEST_PATH
+            assert "\0" not in callback.path
 
     asyncio.run(story())
 

@@ -1,6 +1,7 @@
 """The inbox on a real server: what one row does to those it is stored with, and who waits for whom."""
 
 import asyncio
+import sys
 
 import pytest
 from tests.builders.inboxes import a_delivery, told
@@ -14,9 +15,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def _kept(database: PostgresDatabase) -> list[str]:
+    """The REQUEST-IDs of what is stored; each has caused work, once."""
     async with database.unit() as uow:
-        assert len(await uow.outbox.list(Listing())) == len(await uow.callbacks.list(Listing()))
-        return sorted(callback.request_id for callback in await uow.callbacks.list(Listing()))
+        callbacks = await uow.callbacks.list(Listing(limit=100_000))
+        work = await uow.outbox.list(Listing(limit=100_000))
+        assert sorted(job.key for job in work) == sorted(callback.id for callback in callbacks)
+        return sorted(callback.request_id for callback in callbacks)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +56,19 @@ async def test_what_another_process_gives_up_is_stored_by_whoever_waited_for_it(
         held = asyncio.create_task(inbox.put(a_delivery(0, "b")))
         await asyncio.sleep(0.1)
     assert await held is Receipt.STORED
+
+
+async def test_whatever_was_acknowledged_before_a_kill_is_stored_with_its_work(
+    database: PostgresDatabase, url: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.integration.postgres.acknowledging", url, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    acknowledged = [(await process.stdout.readline()).decode().strip() for _ in range(300)]
+    process.kill()
+    acknowledged += (await process.stdout.read()).decode().split("\n")[:-1]
+    await process.wait()
+    kept = await _kept(database)
+    assert set(acknowledged) <= set(kept)
+    assert len(kept) == len(set(kept))

@@ -20,7 +20,7 @@ from hip.application.ports import Alarm, Clock, Facilities
 from hip.application.tenants import FindFacility
 from hip.domain.errors import Conflict, InvalidValue
 from hip.domain.identifiers import HipId, RequestId
-from hip.entrypoints.http.envelopes import TooLarge, body_limit, read_body, require_envelope
+from hip.entrypoints.http.envelopes import TooLarge, body_limit, read_body, require_envelope, require_storable, storable
 from hip.entrypoints.http.errors import error_body
 from hip.entrypoints.logs import log
 
@@ -74,7 +74,8 @@ class CallbackDoor:
         except Unauthenticated as refusal:
             log.warning("callback-unauthenticated", code=refusal.code)
             return _refusal(401, refusal.code, str(refusal))
-        path = request.scope["path"]
+        asked = request.scope["path"]
+        path = storable(asked)
         limit = body_limit(path)
         hip_id = _tenant(headers, self.facilities)
         received = ReceivedCallback(
@@ -88,8 +89,7 @@ class CallbackDoor:
             requester=_requester(headers, self.facilities),
         )
         try:
-            if len(received.body) > limit:
-                raise TooLarge("body", f"at most {limit} bytes")
+            require_storable(asked, received.body, limit=limit)
             content = require_envelope(received.request_id, received.body)
             if hip_id is None:
                 received = replace(received, hip_id=await self.find_facility(read_subject(content)))

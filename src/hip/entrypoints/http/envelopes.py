@@ -18,12 +18,22 @@ DEEPEST = 64
 LONGEST_ARRAY = 50_000
 """Elements; about as many care contexts as 4 MB can name (CB-07)."""
 
+LONGEST_PATH = 1024
+"""Bytes; the contract's have up to 60. It is a part of what a delivery is known by, and an index takes so much only."""
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def body_limit(path: str) -> int:
     """How many bytes a body on ``path`` may have."""
     return MAX_CONSENT_BODY if "/consent/" in path else MAX_BODY
+
+
+def storable(path: str) -> str:
+    """The path itself, or of one that cannot be stored as much as can."""
+    if len(path) <= LONGEST_PATH // 4 and "\0" not in path:
+        return path
+    return path.replace("\0", "").encode()[:LONGEST_PATH].decode(errors="ignore")
 
 
 async def read_body(request: Request[Any, Any, Any], *, limit: int) -> bytes:
@@ -37,6 +47,14 @@ async def read_body(request: Request[Any, Any, Any], *, limit: int) -> bytes:
         if len(read) > limit:
             break
     return bytes(read)
+
+
+def require_storable(path: str, body: bytes, *, limit: int) -> None:
+    """Raises InvalidValue (answer 400) naming the path, and TooLarge (answer 413) for a body of more bytes."""
+    if storable(path) != path:
+        raise InvalidValue("path", f"at most {LONGEST_PATH} bytes, none of them NUL")
+    if len(body) > limit:
+        raise TooLarge("body", f"at most {limit} bytes")
 
 
 def require_envelope(request_id: str, body: bytes) -> dict[str, Any]:
