@@ -7,7 +7,7 @@ def _listed(words: str) -> frozenset[str]:
 
 HONORIFICS = _listed(
     "dr mr mrs ms mx miss master prof er adv capt col lt maj late haji "
-    "shri shree sri sh smt shrimati sau sou kum km kumari thiru tmt"
+    "shri shree sri sh smt shrimati sau sou kum km kumari thiru tmt sardar baby डॉ डा ডা ডাঃ டாக்டர்"
 )
 """Dropped where a name begins with them. ``kumari`` and ``sri`` inside a name are part of it."""
 
@@ -43,6 +43,7 @@ SPELLINGS = {
 
 SOUNDS = (
     ("inder", "endra"),
+    ("indar", "endra"),
     ("ender", "endra"),
     ("indra", "endra"),
     ("ksh", "x"),
