@@ -15,6 +15,7 @@ from hip.adapters.memory.documents import MemoryDocuments
 from hip.adapters.memory.otp import MemoryOtpSender
 from hip.adapters.memory.token_cache import MemoryTokenCache
 from hip.adapters.memory.units import MemoryDatabase
+from hip.adapters.mongo.database import MongoDocuments
 from hip.adapters.sealing.sealer import CryptographySealer
 from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.accounts import ChangeAccount
@@ -48,7 +49,7 @@ from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.retries import RetryTransfer
 from hip.application.shares import AnswerShare
 from hip.application.sms import SendSmsLink
-from hip.application.storage import OutboxRow, Topic
+from hip.application.storage import OutboxRow, Topic, Units
 from hip.application.sweeps import SweepConsents, SweepDeadlines
 from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
@@ -166,16 +167,27 @@ def _exactly(one: str, other: str) -> float:
     return float(one == other)
 
 
-class House:
-    """The service, its clock, and the far side."""
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Real ones, in place of those in memory."""
 
-    def __init__(self, *, link_above: int = 10**9) -> None:
+    units: Units
+    documents: MongoDocuments
+
+
+class House:
+    """The service, its clock, and the far side; on ``stores``, when a test has some."""
+
+    def __init__(
+        self, *, link_above: int = 10**9, stores: Stores | None = None, sealer: CryptographySealer | None = None
+    ) -> None:
         numbers = count(1)
         self.clock = SetClock()
         self.ids: Callable[[], str] = lambda: f"00000000-0000-4000-8000-{next(numbers):012d}"
         self.database = MemoryDatabase()
-        self.units = self.database.unit
+        self.units: Units = self.database.unit if stores is None else stores.units
         self.documents = MemoryDocuments()
+        documents = self.documents if stores is None else stores.documents
         self.vault = MemoryKeyVault()
         self.tokens = MemoryTokenCache()
         self.gateway = ScriptedGateway()
@@ -188,7 +200,7 @@ class House:
         self.facilities = ConfiguredFacilities((CLINIC,))
         talk = Conversations(self.units, self.gateway, self.clock, self.ids, self.waits)
         self.conversations = talk
-        sealer = CryptographySealer()
+        sealer = sealer or CryptographySealer()
         self.receive_visit = ReceiveVisit(self.units, self.records, self.facilities, self.clock)
         self.link_visit = LinkVisit(
             self.units,
@@ -225,7 +237,7 @@ class House:
         self.seal_decisions = SealDecisions(self.units, self.facilities, self.clock)
         self.explain_release = ExplainRelease(self.units, self.clock)
         self.build_bundle = BuildBundle(
-            self.units, self.documents, FhirComposer(), self.validator, self.facilities, self.clock
+            self.units, documents, FhirComposer(), self.validator, self.facilities, self.clock
         )
         self.sweep_consents = SweepConsents(self.units, self.clock)
         self.sweep_deadlines = SweepDeadlines(self.units, self.clock, self._alarm)
@@ -234,7 +246,7 @@ class House:
             talk,
             NotifyTransfer(self.units, talk, self.clock),
             self.gate,
-            self.documents,
+            documents,
             self.build_bundle,
             sealer,
             self.pusher,
@@ -261,7 +273,7 @@ class House:
             Topic.SMS: SendSmsLink(self.units, talk, self.facilities, self.clock, self.ids),
             Topic.NOTIFY: NotifyContext(self.units, talk, self.clock, self.waits),
             Topic.TRANSFER: self.push_transfer,
-            Topic.PROJECTION: Project(self.units, self.documents, self.vault, self.clock),
+            Topic.PROJECTION: Project(self.units, documents, self.vault, self.clock),
         }
         self.run_rows = RunRows(self.units, self.handlers, self.clock, self.waits, lambda: 0.5, self._report)
 
