@@ -10,6 +10,7 @@ from hip.entrypoints.cli import (
     bridge,
     bundles,
     callbacks,
+    certification,
     decisions,
     demonstration,
     exchanges,
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.command("demo")(demonstration.demo)
 app.command("sandbox")(demonstration.sandbox)
+app.add_typer(certification.app, name="certify")
 app.command("serve")(services.serve)
 app.command("relay")(services.relay)
 app.command("worker")(services.worker)

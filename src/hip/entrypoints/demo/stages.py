@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from dependency_injector.providers import Object
 
-from hip.entrypoints.container import adapters_for, opened
+from hip.adapters.clock import system_clock
+from hip.application.ports import Clock
+from hip.entrypoints.container import AnyAdapters, adapters_for, opened
 from hip.entrypoints.demo.processes import Service, service
 from hip.entrypoints.http.app import create_app
 from hip.entrypoints.sandbox.control import SandboxControl
 from hip.entrypoints.sandbox.gateway.app import create_app as create_gateway
 from hip.entrypoints.sandbox.gateway.config import GatewayConfig
+from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
 from hip.entrypoints.sandbox.hiu.app import create_app as create_hiu
 from hip.entrypoints.sandbox.hiu.config import HiuConfig
 from hip.entrypoints.sandbox.parties import Client, Register
@@ -82,16 +86,30 @@ def settings_of(environment: dict[str, str]) -> Settings:
     return Settings.read(_env_file=None, _env_prefix="HIP_OF_NOBODY_", **values)
 
 
-async def _set_bridge(settings: Settings, url: str, transport: httpx.AsyncBaseTransport | None) -> None:
+async def _set_bridge(
+    settings: Settings, url: str, transport: httpx.AsyncBaseTransport | None, clock: Clock = system_clock
+) -> None:
     """Tell the gateway where callbacks go, as ``hip bridge set`` does."""
     adapters = adapters_for(settings, transport=transport)
+    adapters.clock.override(Object(clock))
     async with opened(adapters):
         await adapters.gateway().set_bridge_url(url)
 
 
 @asynccontextmanager
-async def memory_stage(*, wait_scale: float) -> AsyncGenerator[Stage]:
-    """Our application and the three simulators in this process, joined by an ASGI transport."""
+async def memory_stage(
+    *,
+    wait_scale: float,
+    clock: Clock = system_clock,
+    keys: GatewayKeys | None = None,
+    keep_bodies: bool = False,
+    arrange: Callable[[AnyAdapters], None] | None = None,
+) -> AsyncGenerator[Stage]:
+    """Our application and the three simulators in this process, joined by an ASGI transport.
+
+    ``clock`` is everybody's; ``keys`` saves making the gateway's; ``keep_bodies`` keeps them in its journal;
+    ``arrange`` may override providers before anything is built.
+    """
     routes = RoutingTransport()
     settings = settings_of(
         {
@@ -100,12 +118,23 @@ async def memory_stage(*, wait_scale: float) -> AsyncGenerator[Stage]:
             "HIP_OTP_URL": "http://phr.sandbox/sandbox/sms",
         }
     )
-    ours = create_app(settings, adapters=adapters_for(settings, transport=routes))
+    adapters = adapters_for(settings, transport=routes)
+    adapters.clock.override(Object(clock))
+    if arrange is not None:
+        arrange(adapters)
+    ours = create_app(settings, adapters=adapters)
     gateway = create_gateway(
-        GatewayConfig(register=Register(clients=(_CLIENT,)), wait_scale=wait_scale), routes.clients
+        GatewayConfig(
+            register=Register(clients=(_CLIENT,)),
+            wait_scale=wait_scale,
+            now=clock,
+            keys=keys,
+            keep_bodies=keep_bodies,
+        ),
+        routes.clients,
     )
-    hiu = create_hiu(HiuConfig(wait_scale=wait_scale), routes.clients)
-    patient_app = create_patient_app(PatientAppConfig(), routes.clients)
+    hiu = create_hiu(HiuConfig(wait_scale=wait_scale, now=clock), routes.clients)
+    patient_app = create_patient_app(PatientAppConfig(now=clock), routes.clients)
     addresses = {
         "gateway": "http://gateway.sandbox",
         "hiu": "http://hiu.sandbox",
@@ -124,7 +153,7 @@ async def memory_stage(*, wait_scale: float) -> AsyncGenerator[Stage]:
             mode="memory",
             hmis=hmis,
             control=control,
-            register_bridge=lambda: _set_bridge(settings, addresses["hip"], routes),
+            register_bridge=lambda: _set_bridge(settings, addresses["hip"], routes, clock),
             addresses=addresses,
         )
 

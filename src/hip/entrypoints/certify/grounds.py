@@ -1,0 +1,48 @@
+"""The places a run can be played on: this process, or real servers."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+from hip.adapters.clock import system_clock
+from hip.entrypoints.certify.clocks import MovableClock
+from hip.entrypoints.certify.running import Ground
+from hip.entrypoints.container import AnyAdapters
+from hip.entrypoints.demo.stages import Report, memory_stage, server_stage
+from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
+
+MEMORY_SCALE, SERVER_SCALE = 0.02, 0.05
+"""Of every wait: the order of things is real, the pauses between them are not."""
+
+Arrange = Callable[[AnyAdapters, MovableClock], None]
+
+
+@cache
+def _keys() -> GatewayKeys:
+    return GatewayKeys.generate()
+
+
+@asynccontextmanager
+async def memory_ground(*, arrange: Arrange | None = None) -> AsyncGenerator[Ground]:
+    """Everything in this process on a clock that can be moved. ``arrange`` puts other adapters in place."""
+    clock = MovableClock()
+    async with memory_stage(
+        wait_scale=MEMORY_SCALE,
+        clock=clock,
+        keys=_keys(),
+        keep_bodies=True,
+        arrange=None if arrange is None else lambda adapters: arrange(adapters, clock),
+    ) as stage:
+        await stage.register_bridge()
+        yield Ground(stage=stage, clock=clock, apart=lambda: memory_ground(arrange=arrange))
+
+
+@asynccontextmanager
+async def server_ground(folder: Path, report: Report) -> AsyncGenerator[Ground]:
+    """Real processes on embedded real servers, over loopback."""
+    async with server_stage(
+        folder, wait_scale=SERVER_SCALE, report=report, gateway_options=("--keep-bodies",)
+    ) as stage:
+        await stage.register_bridge()
+        yield Ground(stage=stage, clock=system_clock)

@@ -1,0 +1,186 @@
+"""``hip certify``: the milestone's test cases, run by one command."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from typer.core import TyperGroup
+
+from hip.domain.errors import InvalidValue
+from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from hip.entrypoints.certify.catalogue import Case
+    from hip.entrypoints.certify.running import Ground, Result, Run
+
+
+class _RunByDefault(TyperGroup):
+    """``hip certify CASE`` and ``hip certify --memory`` mean ``hip certify run``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] != "--help" and args[0] not in self.commands):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_RunByDefault, help="Run the test cases of milestone M2 and keep the evidence.")
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[CASE]...", help="Ids of `hip certify list`; else all.")]
+
+
+@app.callback()
+def certify() -> None:
+    """Run the test cases of milestone M2. Without a command: `run`."""
+
+
+@app.command("list")
+@exits_as_promised
+def list_cases(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Every case: its id as NHA spells it, whether it is mandatory, and what is shown."""
+    import msgspec
+
+    from hip.entrypoints.certify.catalogue import cases
+
+    if as_json:
+        say_json([msgspec.to_builtins(case) for case in cases()])
+        return
+    rows = [{"case": c.key, "level": c.level, "wording": c.wording, "title": c.title} for c in cases()]
+    say_table(rows, ("case", "level", "wording", "title"))
+
+
+@app.command("show")
+@exits_as_promised
+def show_case(name: Annotated[str, typer.Argument(metavar="CASE", help="An id of `hip certify list`.")]) -> None:
+    """One case: its steps, what is expected, where it is written, and how it is made to fail."""
+    from hip.entrypoints.certify.catalogue import chosen
+
+    for case in chosen([name]):
+        for line in _described(case):
+            say(line)
+
+
+def _described(case: "Case") -> Sequence[str]:
+    wording = {"published": "published", "group": "published for a range of ids", "unpublished": "not published"}
+    return [
+        f"{case.key}  {case.title}",
+        f"  level     {case.level}",
+        f"  wording   {wording[case.wording]}",
+        f"  written   {case.section}",
+        *(f"  step      {step}" for step in case.steps),
+        f"  expected  {case.expected}",
+        *([f"  rules     {', '.join(case.rules)}"] if case.rules else []),
+        *([f"  note      {case.note}"] if case.note else []),
+        *(f"  twin      {twin.changed} It must fail at {twin.fails}." for twin in case.twins),
+        *(f"  by hand   {step.ask}" for step in case.by_hand),
+    ]
+
+
+@app.command("run")
+@exits_as_promised
+def run_cases(
+    names: Names = None,
+    memory: Annotated[bool, typer.Option("--memory", help="Everything in this process (the default).")] = False,
+    server: Annotated[bool, typer.Option("--server", help="Embedded real servers and real processes.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Decides the invented patients.")] = 1,
+) -> None:
+    """Run cases, and the twins that must fail. Exit 0 only if all that are mandatory hold."""
+    from hip.entrypoints.certify.catalogue import chosen
+    from hip.entrypoints.certify.running import Run
+
+    if memory and server:
+        raise InvalidValue("--server", "either --memory or --server")
+    selected, began = chosen(names or ()), time.perf_counter()
+    with ExitStack() as stack:
+        progress = stack.enter_context(_Progress(total=len(selected)))
+        run = Run(cases=selected, seed=seed, tell=progress.ended)
+        ground = _server(stack, progress) if server else _memory()
+        results = asyncio.run(_play(run, ground))
+    _summary(results, mode="server" if server else "memory", seconds=time.perf_counter() - began)
+    if not all(result.held for result in results if result.case.required):
+        raise typer.Exit(SOME_FAILED)
+
+
+async def _play(run: "Run", ground: "AbstractAsyncContextManager[Ground]") -> "list[Result]":
+    async with ground as opened:
+        return await run.play(opened)
+
+
+def _memory() -> "AbstractAsyncContextManager[Ground]":
+    from hip.entrypoints.certify.grounds import memory_ground
+
+    return memory_ground()
+
+
+def _server(stack: ExitStack, progress: "_Progress") -> "AbstractAsyncContextManager[Ground]":
+    from hip.entrypoints.certify.grounds import server_ground
+    from hip.entrypoints.embedded.places import fresh_folder
+
+    return server_ground(Path(stack.enter_context(fresh_folder())), progress.line)
+
+
+class _Progress:
+    """A bar on a terminal, a line for each case otherwise."""
+
+    def __init__(self, *, total: int) -> None:
+        self._console = Console()
+        self._bar = Progress(console=self._console, transient=True) if self._console.is_terminal else None
+        self._task = self._bar.add_task("cases", total=total) if self._bar is not None else None
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def line(self, text: str) -> None:
+        """What is prepared meanwhile."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text)
+        else:
+            self._say(f"          {text}")
+
+    def ended(self, result: "Result") -> None:
+        """One case is over."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=1, description=result.case.key)
+        else:
+            self._say(f"{result.word:>8}  {result.case.key} ({result.seconds:.2f} s)")
+
+    @staticmethod
+    def _say(text: str) -> None:
+        say(text)
+        sys.stdout.flush()
+
+
+def _summary(results: "Sequence[Result]", *, mode: str, seconds: float) -> None:
+    from hip.entrypoints.certify.verdicts import tally, troubles
+
+    if sys.stdout.isatty():
+        table = Table("case", "level", "", "shown", "twins", "seconds", title=f"ABDM milestone M2, {mode} mode")
+        for result in results:
+            colour = {"held": "green", "FAILED": "red", "replaced": "dim"}[result.word]
+            twins = f"{sum(twin.right for twin in result.twins)} of {len(result.twins)}" if result.twins else ""
+            shown = str(len(result.shown)) if result.played else ""
+            table.add_row(
+                result.case.key,
+                result.case.level,
+                f"[{colour}]{result.word}[/]",
+                shown,
+                twins,
+                f"{result.seconds:.2f}" if result.played else "",
+            )
+        Console().print(table)
+    for line in troubles(results):
+        say(line)
+    say(f"{tally(results)}; {seconds:.1f} s ({mode} mode)")
