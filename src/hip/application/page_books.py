@@ -92,10 +92,14 @@ class PageBooks:
 
     async def _write(self, line: _Line) -> Answer:
         self._waiting.append(line)
-        async with self._turn:
-            if line.written is None:  # else whoever had the turn before wrote it with theirs
-                lines, self._waiting = self._waiting, []
-                await self._write_all(lines)
+        try:
+            async with self._turn:
+                if line.written is None:  # else whoever had the turn before wrote it with theirs
+                    lines, self._waiting = self._waiting, []
+                    await self._write_all(lines)
+        finally:
+            if line in self._waiting:  # cancelled: its page will not be pushed, so nobody shall read that it was
+                self._waiting.remove(line)
         if isinstance(line.written, Answer):
             return line.written
         raise line.written or Transient("the page's line was not written")
