@@ -168,6 +168,14 @@ class Outside:
 
     def choose(self, found: Json, *, abha_address: str) -> str:
         """The patient picks everything that was found; returns the link reference when the OTP has come."""
+        told = self.pick(found, abha_address=abha_address)
+        message = self.telephone.await_request(lambda _: True, "a text message").body or {}
+        self.otps.append(re.findall(r"\b\d{6}\b", message["text"])[0])
+        reference: str = told["link"]["referenceNumber"]
+        return reference
+
+    def pick(self, found: Json, *, abha_address: str) -> Json:
+        """The same, whatever comes of it; returns what on-init said."""
         entries = [
             {
                 "referenceNumber": entry["referenceNumber"],
@@ -181,10 +189,7 @@ class Outside:
         request_id = self.gateway.notify(INIT, body)
         told, _ = self.gateway.call(gw.ON_INIT, lambda body: body["response"]["requestId"] == request_id)
         assert told["transactionId"] == found["transactionId"]
-        message = self.telephone.await_request(lambda _: True, "a text message").body or {}
-        self.otps.append(re.findall(r"\b\d{6}\b", message["text"])[0])
-        reference: str = told["link"]["referenceNumber"]
-        return reference
+        return told
 
     def confirm(self, reference: str, otp: str) -> Json:
         """The patient types an OTP; returns what on-confirm said."""

@@ -33,8 +33,12 @@ from hip.domain.patients import Patient
 DISCOVERY_LIFE = timedelta(minutes=30)
 """How long after a discovery its contexts may be chosen (contract §5.3)."""
 
-OTP_WINDOW = timedelta(hours=1)
-"""The span in which a number gets a limited count of OTPs."""
+OTP_WINDOW, OTP_DAY = timedelta(hours=1), timedelta(hours=24)
+"""The spans in which a number gets a limited count of OTPs.
+
+Whoever guesses has five tries for each OTP, whatever ABHA address they come with: so ten OTPs in a day are fifty tries
+at a million.
+"""
 
 _WAIT_FOR_SENDING = timedelta(seconds=1)
 """A repeat of an init waits so long while the first one is handing its OTP over."""
@@ -56,6 +60,7 @@ class LinkingRules:
 
     authentication: AuthenticationType = AuthenticationType.DIRECT
     otps_per_hour: int = 5
+    otps_per_day: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +136,10 @@ class AnswerLinkInit:
             if patient.phone is None:
                 raise LinkingRefused("no number is known", code=NOT_SENT)
             number_key = otp.number_key(patient.phone, hip_id=hip_id)
-            made = await uow.link_attempts.otps_since(hip_id, number_key, now - OTP_WINDOW)
-            if made >= self.rules.otps_per_hour:
-                raise LinkingRefused("too many OTPs for one number", code=TOO_MANY)
+            limits = ((OTP_WINDOW, self.rules.otps_per_hour), (OTP_DAY, self.rules.otps_per_day))
+            for span, most in limits:
+                if await uow.link_attempts.otps_since(hip_id, number_key, now - span) >= most:
+                    raise LinkingRefused("too many OTPs for one number", code=TOO_MANY)
             digits = otp.new_otp(self.entropy(otp.ENTROPY))
             attempt = LinkAttempt(
                 hip_id=hip_id,

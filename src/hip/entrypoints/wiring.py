@@ -122,7 +122,9 @@ def leave_entries(settings: Settings, units: Units, clock: Clock, ids: Ids, entr
 
 def linking_rules(settings: Settings) -> LinkingRules:
     return LinkingRules(
-        authentication=AuthenticationType(settings.link_authentication), otps_per_hour=settings.otp_per_hour
+        authentication=AuthenticationType(settings.link_authentication),
+        otps_per_hour=settings.otp_per_hour,
+        otps_per_day=settings.otp_per_day,
     )
 
 

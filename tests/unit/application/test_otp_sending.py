@@ -12,7 +12,7 @@ from tests.builders.patient_apps import PatientApp
 from hip.application.gateway_calls import OnConfirm, OnInit
 from hip.application.ports import OtpMessage
 from hip.domain.errors import StorageFailed
-from hip.domain.identifiers import PatientReference
+from hip.domain.identifiers import AbhaAddress, PatientReference
 
 Story = Callable[[House, PatientApp], Awaitable[None]]
 
@@ -38,6 +38,24 @@ def test_otp_01_a_number_gets_five_otps_in_an_hour() -> None:
         assert len(house.otp_sender.sent) == 5
         house.clock.advance(timedelta(hours=1, seconds=1))
         await app.discover(transaction="discovery-later")
+        assert code(await app.choose()) is None
+
+    play(story)
+
+
+def test_otp_01_a_number_gets_ten_otps_in_a_day_whoever_asks() -> None:
+    """Five each hour would be six hundred tries a day."""
+
+    async def story(house: House, app: PatientApp) -> None:
+        await app.visit()
+        for number in range(12):
+            house.clock.advance(timedelta(minutes=30))
+            address = AbhaAddress(f"asker{number}@sbx")
+            await app.discover(address=address, transaction=f"discovery-{number}")
+            assert code(await app.choose(address=address)) == ("ABDM-1022" if number >= 10 else None)
+        assert len(house.otp_sender.sent) == 10
+        house.clock.advance(timedelta(hours=20))
+        await app.discover(transaction="discovery-the-next-day")
         assert code(await app.choose()) is None
 
     play(story)
