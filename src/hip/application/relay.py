@@ -14,10 +14,26 @@ from hip.domain.links import LinkRequest, LinkStatus
 BATCH = 50
 """Rows in one job: a fork costs 90 ms, so every topic is batched (design.md)."""
 
+LARGE_BATCH = 400
+"""Documents in one job: they are built at a millisecond each, so that 50 of them would be half fork."""
+
+FRESH = LARGE_BATCH // 4
+"""Of a backlog that one lease cannot empty, so many rows are the newest: after days of standstill the oldest go first,
+but a visit of today does not wait for all of them."""
 
 MOST_WAITING = 16
 """Batches that may wait for a worker. What is enqueued beyond what workers reach within a lease is leased again before
 anybody looks at it, and a worker that only ever meets such batches does nothing: so the rest waits in the outbox."""
+
+ENOUGH_WAITING = 6
+"""From so many on only what somebody outside waits for is handed over: large batches are reached late."""
+
+URGENT = (Topic.CALLBACK, Topic.TRANSFER)
+
+
+def batch_size(topic: Topic) -> int:
+    """The most rows of this topic in one job."""
+    return LARGE_BATCH if topic is Topic.BUNDLE else BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +44,34 @@ class RelayOutbox:
     waits: Waits
 
     async def __call__(self) -> int:
-        """Lease what is due and enqueue one job per topic; how many rows went. None while enough is waiting.
+        """Lease what is due and enqueue it, in batches of one topic; how many rows went. None while enough is waiting.
 
         A crash or a queue failure after the lease costs one lease: the rows come back when it runs out.
         """
-        if await self.jobs.backlog() >= MOST_WAITING:
+        backlog = await self.jobs.backlog()
+        if backlog >= MOST_WAITING:
             return 0
-        now = self.clock()
-        async with self.units() as uow:
-            rows = await uow.outbox.lease(now=now, until=now + self.waits.lease, limit=BATCH)
-            if not rows:
-                return 0
-            await uow.commit()
+        rows = await self._lease(URGENT if backlog >= ENOUGH_WAITING else tuple(Topic))
         by_topic: dict[Topic, list[OutboxRow]] = defaultdict(list)
         for row in rows:
             by_topic[row.topic].append(row)
-        for topic_rows in by_topic.values():
-            await self.jobs.enqueue(topic_rows)
+        for topic, due in by_topic.items():
+            size = batch_size(topic)
+            for start in range(0, len(due), size):
+                await self.jobs.enqueue(due[start : start + size])
         return len(rows)
+
+    async def _lease(self, topics: Sequence[Topic]) -> Sequence[OutboxRow]:
+        now = self.clock()
+        until = now + self.waits.lease
+        async with self.units() as uow:
+            oldest = LARGE_BATCH - FRESH
+            rows = list(await uow.outbox.lease(now=now, until=until, limit=oldest, topics=topics))
+            if len(rows) == oldest and (last := rows[-1].topic) not in URGENT:
+                rows += await uow.outbox.lease(now=now, until=until, limit=FRESH, topics=[last], newest=True)
+            if rows:
+                await uow.commit()
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

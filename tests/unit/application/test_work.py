@@ -8,7 +8,7 @@ from datetime import timedelta
 from tests.builders.flows import HIP, House
 
 from hip.adapters.memory.jobs import MemoryJobQueue
-from hip.application.relay import BATCH, MOST_WAITING, RelayOutbox
+from hip.application.relay import BATCH, ENOUGH_WAITING, FRESH, LARGE_BATCH, MOST_WAITING, RelayOutbox
 from hip.application.storage import OutboxRow, Topic
 from hip.application.work import ATTEMPTS
 from hip.domain.errors import DomainError, StorageFailed, Transient
@@ -146,12 +146,65 @@ def test_the_relay_holds_back_while_enough_batches_wait_so_that_none_grows_stale
         house = House()
         jobs = MemoryJobQueue()
         relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
-        await _add(house, Topic.BUNDLE, *(f"v{n}|Prescription" for n in range(BATCH * (MOST_WAITING + 4))))
-        for _ in range(MOST_WAITING + 4):
+        await _add(house, Topic.CALLBACK, *(f"c{n}" for n in range(BATCH * (MOST_WAITING + 14))))
+        for _ in range(MOST_WAITING + 14):
             await relay()
-        assert await jobs.backlog() == MOST_WAITING
-        await jobs.take()
-        assert await relay() == BATCH
+        waiting = await jobs.backlog()
+        assert MOST_WAITING <= waiting < MOST_WAITING + LARGE_BATCH // BATCH
+        while await jobs.backlog() >= MOST_WAITING:
+            assert await relay() == 0
+            await jobs.take()
+        assert await relay() > 0
+
+    asyncio.run(story())
+
+
+def test_documents_are_handed_over_in_large_batches_and_not_while_enough_is_waiting():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        await _add(house, Topic.BUNDLE, *(f"v{n}|Prescription" for n in range(LARGE_BATCH * (ENOUGH_WAITING + 4))))
+        for _ in range(ENOUGH_WAITING + 4):
+            await relay()
+        assert await jobs.backlog() == ENOUGH_WAITING
+        await _add(house, Topic.CALLBACK, "c1")
+        assert await relay() == 1, "what the gateway waits for is handed over all the same"
+        assert [row.key for row in await jobs.take()] == ["c1"]
+        assert {len(await jobs.take()) for _ in range(ENOUGH_WAITING)} == {LARGE_BATCH}
+
+    asyncio.run(story())
+
+
+def test_a_relay_that_was_down_for_days_takes_the_oldest_first_and_some_of_today():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        await _add(house, Topic.BUNDLE, *(f"old-{n:04}|Prescription" for n in range(4 * LARGE_BATCH)))
+        house.clock.advance(timedelta(days=9))
+        await _add(house, Topic.BUNDLE, "today|Prescription")
+        assert await relay() == LARGE_BATCH
+        keys = [row.key.partition("|")[0] for row in await jobs.take()]
+        assert "today" in keys
+        oldest = [f"old-{n:04}" for n in range(LARGE_BATCH - FRESH)]
+        assert keys[: len(oldest)] == oldest
+
+    asyncio.run(story())
+
+
+def test_of_callbacks_the_oldest_go_first_however_many_there_are():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        await _add(house, Topic.CALLBACK, *(f"c{n:04}" for n in range(2 * LARGE_BATCH)))
+        await _add(house, Topic.BUNDLE, "today|Prescription")
+        moved = await relay()
+        taken: list[str] = []
+        while await jobs.backlog():
+            taken += [row.key for row in await jobs.take()]
+        assert taken == [f"c{n:04}" for n in range(moved)]
 
     asyncio.run(story())
 

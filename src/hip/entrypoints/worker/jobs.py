@@ -1,7 +1,9 @@
 """What RQ calls: one function for every topic. Arguments are row ids and attempts; nothing else ever enters Redis."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from hip.entrypoints.worker.horses import stopping
 
 LIMIT = 600.0
 """Seconds one batch may take; RQ's own time-out is half a minute later and less polite (style.md §5)."""
@@ -19,16 +21,16 @@ def run(topic: str, claims: Sequence[Sequence[int]]) -> None:
     """
     kind = ""
     try:
-        asyncio.run(_run([(int(row_id), int(attempt)) for row_id, attempt in claims]))
+        asyncio.run(_run([(int(row_id), int(attempt)) for row_id, attempt in claims], stopping))
     except Exception as failure:  # noqa: BLE001 - every failure is reduced to its kind
         kind = type(failure).__name__
     if kind:
         raise JobFailed(f"{topic}: {kind}")
 
 
-async def _run(claims: Sequence[tuple[int, int]]) -> None:
+async def _run(claims: Sequence[tuple[int, int]], stopping: Callable[[], bool]) -> None:
     from hip.entrypoints.container import running
     from hip.entrypoints.settings import Settings
 
     async with asyncio.timeout(LIMIT), running(Settings.read()) as uses:
-        await uses.run_rows()(claims)
+        await uses.run_rows()(claims, stopping=stopping)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from hip.adapters.memory.jobs import MemoryJobQueue
-from hip.application.relay import BATCH, RelayOutbox
+from hip.application.relay import RelayOutbox
 from hip.application.sweeps import Sweep
 from hip.application.waits import Waits
 from hip.application.work import RunRows
@@ -57,7 +57,7 @@ class RelayLoop:
         moved = await self.relay()
         if rounds % SWEEP_EVERY == 0:
             await self.sweep()
-        if moved < BATCH:
+        if moved == 0:
             await wait(self.waits.poll.total_seconds())
 
 

@@ -4,7 +4,7 @@ import importlib
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue
 from rq.serializers import JSONSerializer
 
 from hip.adapters.rq_jobs import QUEUES
@@ -12,6 +12,8 @@ from hip.domain.errors import StorageFailed
 from hip.entrypoints.logs import configure, log
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.wiring import client_secret, vault
+from hip.entrypoints.worker.horses import HipWorker
+from hip.entrypoints.worker.warming import warm
 
 # Importing the stack costs 1.1 s of CPU; a fork that has it already costs 0.09 s (style.md §5). Imports only: no
 # client, thread or loop may exist before a fork.
@@ -28,7 +30,7 @@ _PRELOADED = (
 
 
 def work(settings: Settings, *, burst: bool = False) -> None:
-    """Work until SIGTERM or SIGINT, which let the batch in hand end first."""
+    """Work until SIGTERM or SIGINT: then what is begun of the batch in hand ends first, and the rest is given back."""
     configure()
     settings.require("facilities")
     for module in _PRELOADED:
@@ -36,6 +38,7 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     # What every batch needs of HashiCorp Vault is fetched once, here, and inherited; no connection to it stays open.
     vault(settings)
     client_secret(settings)
+    warm()
     url = settings.redis_url
     if url is None:
         return
@@ -43,7 +46,7 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     try:
         queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES]
         log.info("worker-started", component="worker")
-        Worker(queues, connection=connection, serializer=JSONSerializer).work(burst=burst, logging_level="CRITICAL")
+        HipWorker(queues, connection=connection, serializer=JSONSerializer).work(burst=burst, logging_level="CRITICAL")
     except (RedisError, OSError):
         raise StorageFailed("Redis does not answer") from None
     finally:
