@@ -38,9 +38,9 @@ from hip.application.intake import ReceiveVisit
 from hip.domain.facilities import Facility
 from hip.domain.identifiers import HipId, PatientReference, VisitCode
 from hip.domain.visits import VisitClass, VisitRecord
-from hip.entrypoints.demo.examples import example_visits
 from hip.entrypoints.demo.processes import Service, descendants, service
 from hip.entrypoints.embedded.servers import EmbeddedServers, embedded_servers
+from hip.entrypoints.example_visits import example_visits
 from hip.entrypoints.facilities import ConfiguredFacilities
 
 HIP = HipId("IN0410000123")

@@ -5,7 +5,7 @@ import gc
 from hip.adapters.fhir.composition.composer import FhirComposer
 from hip.adapters.fhir.validation.validator import NrcesValidator
 from hip.domain.facilities import Facility
-from hip.entrypoints.demo.examples import example_visits
+from hip.entrypoints.example_visits import example_visits
 
 
 def warm() -> None:
