@@ -180,11 +180,31 @@ def test_aud_01_what_was_decided_is_explained_and_whoever_asks_is_written_down(d
         assert (listed.code, listed.json()) == (0, [])
     assert desk.run("decisions", "list", "--patient", "nobody").code == 2
     assert desk.run("transfers", "explain", "unknown").code == 1
-    looked = desk.rows("SELECT action, count(*) FROM audit WHERE action LIKE '%-viewed' GROUP BY action")
-    counts: dict[str, int] = dict(looked)  # type: ignore[arg-type]
+    counts = _looks(desk, "%-viewed")
     assert counts["transfer-viewed"] >= 2
     assert counts["consent-viewed"] >= 1
     assert counts["decisions-viewed"] >= 3
+
+
+def _looks(desk: Desk, actions: str) -> dict[str, int]:
+    looked = desk.rows("SELECT action, count(*) FROM audit WHERE action LIKE $1 GROUP BY action", actions)
+    return dict(looked)  # type: ignore[arg-type]
+
+
+def test_aud_01_who_looks_at_a_list_is_written_down_with_what_it_showed(desk: Desk, imported: Answer) -> None:
+    kinds = ("visits", "bundles", "links", "exchanges", "callbacks", "consents", "transfers", "jobs")
+    before = _looks(desk, "%-listed")
+    for kind in kinds:
+        assert desk.run(kind, "list", "--limit", "7").code == 0
+    after = _looks(desk, "%-listed")
+    assert {kind for kind in kinds if after.get(f"{kind}-listed", 0) > before.get(f"{kind}-listed", 0)} == {*kinds} - {
+        "jobs"
+    }, "a job holds numbers only"
+    [(detail,)] = desk.rows(
+        "SELECT detail::text FROM audit WHERE action = 'callbacks-listed' ORDER BY sequence DESC LIMIT 1"
+    )
+    assert '"limit"' in str(detail)
+    assert '"found"' in str(detail)
 
 
 def test_failed_transfers_are_retried_all_or_by_name_after_a_dry_run_that_changes_nothing(desk: Desk) -> None:

@@ -1,6 +1,6 @@
 """Flow: somebody asks what was decided, about whom and why. Who looked is written down (AUD-01)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hip.application.ports import Clock
@@ -106,8 +106,25 @@ class ExplainRelease:
             await uow.commit()
         return found
 
+    async def listed(self, found: Mapping[HipId, int], kind: str, listing: Listing, *, actor: str) -> None:
+        """Write down that a list of ``kind`` (visits, consents) was looked at, and how many of each HIP it showed."""
+        limits = (("since", "" if listing.since is None else listing.since.isoformat()), ("limit", str(listing.limit)))
+        async with self.units() as uow:
+            for hip_id, number in found.items():
+                await uow.audit.append(
+                    AuditEntry(
+                        hip_id=hip_id,
+                        at=self.clock(),
+                        actor=actor,
+                        action=f"{kind}-listed",
+                        subject=hip_id,
+                        detail=(*limits, ("found", str(number))),
+                    )
+                )
+            await uow.commit()
+
     async def viewed(self, hip_id: HipId, kind: str, key: str, *, actor: str) -> None:
-        """Write down that one ``kind`` (consent, transfer) was looked at."""
+        """Write down that one ``kind`` (visit, consent) was looked at."""
         async with self.units() as uow:
             await uow.audit.append(
                 AuditEntry(hip_id=hip_id, at=self.clock(), actor=actor, action=f"{kind}-viewed", subject=key, detail=())

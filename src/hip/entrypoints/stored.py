@@ -28,7 +28,7 @@ class Stored:
     """One kind of stored thing, as the command line lists and shows it.
 
     ``complete_list`` and ``complete_one`` add what only the document store knows, after the unit of work is over.
-    ``watched``: who looks at one is written to the audit, for it tells what was released of whom (AUD-01).
+    ``watched``: who looks at it, or at a list, is written to the audit, for it tells something of a patient (AUD-01).
     """
 
     name: str
@@ -37,7 +37,12 @@ class Stored:
     show: Show
     complete_list: Complete | None = None
     complete_one: Complete | None = None
-    watched: bool = False
+    watched: bool = True
+
+    @property
+    def plural(self) -> str:
+        """As the audit names a list of them."""
+        return f"{self.name}s"
 
 
 async def listed(stored: Stored, units: Units, bundles: Bundles, listings: Sequence[Listing]) -> list[Shown]:
@@ -47,6 +52,11 @@ async def listed(stored: Stored, units: Units, bundles: Bundles, listings: Seque
     if stored.complete_list is not None:
         await stored.complete_list(bundles, rows)
     return rows
+
+
+def counted(rows: Sequence[Shown], hips: Sequence[HipId]) -> dict[HipId, int]:
+    """How many rows are of each of ``hips``."""
+    return {hip_id: sum(row["hipId"] == hip_id for row in rows) for hip_id in hips}
 
 
 async def found(
@@ -196,7 +206,11 @@ async def _job(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
 
 
 JOBS = Stored(
-    name="job", columns=("id", "hipId", "topic", "key", "state", "attempt", "runAt", "error"), list=_jobs, show=_job
+    name="job",
+    columns=("id", "hipId", "topic", "key", "state", "attempt", "runAt", "error"),
+    list=_jobs,
+    show=_job,
+    watched=False,
 )
 VISITS = Stored(
     name="visit",
@@ -237,12 +251,10 @@ CONSENTS = Stored(
     columns=("hipId", "consentId", "status", "dataEraseAt", "updatedAt"),
     list=_consents,
     show=_consent,
-    watched=True,
 )
 TRANSFERS = Stored(
     name="transfer",
     columns=("hipId", "transactionId", "state", "outcome", "reason", "requestedAt"),
     list=_transfers,
     show=_transfer,
-    watched=True,
 )

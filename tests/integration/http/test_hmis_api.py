@@ -9,6 +9,8 @@ from tests.builders.edge import edge
 from tests.builders.visits import a_visit
 
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.storage import Listing
+from hip.domain.identifiers import HipId
 
 KEY = {"X-API-Key": "sandbox"}
 RECORD = json.loads(JsonVisitRecords().write(a_visit()))
@@ -133,6 +135,32 @@ def test_cb_05_a_key_sees_and_writes_its_own_facilities_only():
             assert (await service.http.get("/v1/visits/88120", headers=other)).status_code == 404
             assert (await service.http.get("/v1/visits?hip=IN0410000123", headers=other)).status_code == 403
             assert (await service.http.get("/v1/visits", headers=other)).json() == []
+
+    asyncio.run(story())
+
+
+def test_aud_01_every_look_at_what_is_stored_is_written_down_with_the_key_that_looked():
+    async def story() -> None:
+        async with edge() as service:
+            await service.http.post("/v1/visits", json=RECORD, headers=KEY)
+            for kind in ("visits", "links", "exchanges", "consents", "transfers"):
+                assert (await service.http.get(f"/v1/{kind}?limit=9", headers=KEY)).status_code == 200
+            assert (await service.http.get("/v1/visits/88120", headers=KEY)).status_code == 200
+            assert (await service.http.get("/v1/visits/none", headers=KEY)).status_code == 404
+            async with service.adapters.units()() as uow:
+                entries = await uow.audit.list(Listing(hip_id=HipId("IN0410000123"), limit=100))
+            looks = {entry.action: entry for entry in entries if entry.action.endswith(("-listed", "-viewed"))}
+            assert looks.keys() == {
+                "visits-listed",
+                "links-listed",
+                "exchanges-listed",
+                "consents-listed",
+                "transfers-listed",
+                "visit-viewed",
+            }
+            assert {entry.actor for entry in looks.values()} == {"key sandbox"}
+            assert dict(looks["visits-listed"].detail) == {"since": "", "limit": "9", "found": "1"}
+            assert looks["visit-viewed"].subject == "88120"
 
     asyncio.run(story())
 

@@ -12,7 +12,7 @@ from hip.domain.errors import InvalidValue, NotFound
 from hip.domain.identifiers import HipId
 from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say_json, say_table
 from hip.entrypoints.settings import Settings
-from hip.entrypoints.stored import Stored, found, listed
+from hip.entrypoints.stored import Stored, counted, found, listed
 from hip.entrypoints.views import Shown
 
 Hip = Annotated[str | None, typer.Option("--hip", help="Only this HIP id.")]
@@ -55,6 +55,20 @@ async def _shown(stored: Stored, key: str, hip: str | None, settings: Settings) 
     return shown
 
 
+async def _listed(stored: Stored, listing: Listing, settings: Settings) -> Sequence[Shown]:
+    from hip.entrypoints.container import adapters_for, opened, use_cases
+
+    adapters = adapters_for(settings)
+    async with opened(adapters):
+        rows = await listed(stored, adapters.units(), adapters.bundles(), [listing])
+        if stored.watched:
+            hips = {facility.hip_id for facility in adapters.facilities().all()}
+            hips = (hips if listing.hip_id is None else hips & {listing.hip_id}) | {row["hipId"] for row in rows}
+            explain_release = use_cases(adapters, settings).explain_release()
+            await explain_release.listed(counted(rows, sorted(hips)), stored.plural, listing, actor="command line")
+    return rows
+
+
 def commands(stored: Stored, *, help_text: str) -> typer.Typer:
     """A sub-command with ``list`` and ``show``; more can be added to it."""
     app = typer.Typer(help=help_text, no_args_is_help=True)
@@ -65,14 +79,7 @@ def commands(stored: Stored, *, help_text: str) -> typer.Typer:
         settings = lasting_settings()
         listing = Listing(hip_id=HipId(hip) if hip else None, since=since_time(since), limit=limit)
 
-        async def read() -> Sequence[Shown]:
-            from hip.entrypoints.container import adapters_for, opened
-
-            adapters = adapters_for(settings)
-            async with opened(adapters):
-                return await listed(stored, adapters.units(), adapters.bundles(), [listing])
-
-        rows = asyncio.run(read())
+        rows = asyncio.run(_listed(stored, listing, settings))
         say_json(rows) if as_json else say_table(rows, stored.columns)
 
     @app.command("show", help=f"One {stored.name}, whole.")

@@ -15,7 +15,7 @@ from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId
 from hip.entrypoints.http.description import refusals
 from hip.entrypoints.http.keys import Caller
-from hip.entrypoints.stored import CONSENTS, EXCHANGES, LINKS, TRANSFERS, VISITS, Stored, found, listed
+from hip.entrypoints.stored import CONSENTS, EXCHANGES, LINKS, TRANSFERS, VISITS, Stored, counted, found, listed
 from hip.entrypoints.views import Shown
 
 Hip = Annotated[str | None, QueryParameter(name="hip", description="one HIP id; else all the key acts for")]
@@ -29,6 +29,10 @@ def hips_of(request: Request[Any, Any, Any], hip: str | None) -> list[HipId]:
     return [caller.require(HipId(hip))] if hip else sorted(caller.hips)
 
 
+def _actor(request: Request[Any, Any, Any]) -> str:
+    return f"key {request.state.caller.name}"
+
+
 def _lister(path: str, stored: Stored) -> HTTPRouteHandler:
     @get(
         path,
@@ -40,12 +44,17 @@ def _lister(path: str, stored: Stored) -> HTTPRouteHandler:
         request: Request[Any, Any, Any],
         units: NamedDependency[Units],
         bundles: NamedDependency[Bundles],
+        explain_release: NamedDependency[ExplainRelease],
         hip: Hip = None,
         since: Since = None,
         limit: Limit = 100,
     ) -> list[Shown]:
-        listings = [Listing(hip_id=hip_id, since=since, limit=limit) for hip_id in hips_of(request, hip)]
-        return await listed(stored, units, bundles, listings)
+        hips = hips_of(request, hip)
+        listings = [Listing(hip_id=hip_id, since=since, limit=limit) for hip_id in hips]
+        rows = await listed(stored, units, bundles, listings)
+        whole = Listing(hip_id=None, since=since, limit=limit)
+        await explain_release.listed(counted(rows, hips), stored.plural, whole, actor=_actor(request))
+        return rows
 
     return list_stored
 
@@ -70,8 +79,7 @@ def _shower(path: str, stored: Stored) -> HTTPRouteHandler:
         held = None if "\x00" in key else await found(stored, units, bundles, hips, key)
         if held is None:
             raise NotFound(stored.name, key)
-        if stored.watched:
-            await explain_release.viewed(held[0], stored.name, key, actor=f"key {request.state.caller.name}")
+        await explain_release.viewed(held[0], stored.name, key, actor=_actor(request))
         return held[1]
 
     return show_stored
