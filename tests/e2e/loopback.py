@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from hip.entrypoints.demo.processes import service
-from hip.entrypoints.demo.stages import CLIENT_ID, CLIENT_SECRET, HIP_ID, HIP_NAME, KEPT_SHORT, Stage
+from hip.entrypoints.demo.stages import CLIENT_ID, CLIENT_SECRET, HIP_ID, HIP_NAME, KEPT_SHORT, Stage, settings_of
 from hip.entrypoints.sandbox.control import SandboxControl
 from hip.entrypoints.sandbox.parties import Client
 from hip.entrypoints.sandbox.parties import Service as GatewayService
@@ -94,5 +94,6 @@ async def memory_loopback(folder: Path, *, wait_scale: float = 0.01) -> AsyncGen
                 control=control,
                 register_bridge=lambda: None,
                 addresses=addresses,
+                settings=settings_of(environment),
                 service=group,
             )

@@ -1,27 +1,21 @@
 """`hip certify`: every case holds, every twin fails where it must, and the command says so (rules.md §5)."""
 
-import asyncio
 import subprocess
 import sys
 
 import pytest
+from tests.builders.reports import played
 
 from hip.domain.errors import InvalidValue
-from hip.entrypoints.certify.catalogue import Case, Twin, cases, chosen
-from hip.entrypoints.certify.grounds import memory_ground
+from hip.entrypoints.certify.catalogue import Twin, cases, chosen
 from hip.entrypoints.certify.repertory import PLAYS
-from hip.entrypoints.certify.running import Failure, Result, Run, TwinResult
+from hip.entrypoints.certify.running import Failure, Result, TwinResult
 from hip.entrypoints.certify.verdicts import tally, troubles
 from hip.entrypoints.cli.main import __file__ as command
 
 
-async def _played(selected: tuple[Case, ...], *, seed: int = 1) -> list[Result]:
-    async with memory_ground() as ground:
-        return await Run(cases=selected, seed=seed, tell=lambda _: None).play(ground)
-
-
 def test_every_case_holds_and_its_twin_fails_at_the_rule_it_breaks() -> None:
-    for result in asyncio.run(_played(cases())):
+    for result in played(cases())[0]:
         assert result.failure is None, result.case.key
         failed = [(twin.twin.name, twin.failure and twin.failure.rule) for twin in result.twins]
         assert failed == [(twin.name, twin.fails) for twin in result.case.twins], result.case.key

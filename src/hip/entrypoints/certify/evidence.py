@@ -4,7 +4,6 @@ import json
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from hip.domain.decisions import Stage
@@ -49,12 +48,11 @@ STAGES = tuple(Stage)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One HTTP exchange between gateway and HIP. ``step`` counts what had been shown before; ``ours``: we called.
+    """One HTTP exchange between gateway and HIP. ``ours``: we called.
 
     ``about``: ``transfer 1`` and so on, where the body names one.
     """
 
-    step: int
     at: str
     ours: bool
     path: str
@@ -97,8 +95,8 @@ def _messages(scene: Scene, journal: list[JournalEntry]) -> list[Message]:
         known |= {one.request_id: one for one in more}
         subjects |= {name for one in more for name in _ids(one.body)}
     return [
-        _message(scene, one, began)
-        for began, thread in _threads(scene, [one for one in between if one.request_id in known])
+        _message(scene, one)
+        for thread in _threads(scene, [one for one in between if one.request_id in known])
         for one in sorted(thread, key=lambda one: (_rank(one.path), one.number))
     ]
 
@@ -107,8 +105,8 @@ def _to_us(entry: JournalEntry) -> bool:
     return entry.direction == "out" and entry.service_id == HIP_ID
 
 
-def _threads(scene: Scene, entries: list[JournalEntry]) -> list[tuple[JournalEntry, list[JournalEntry]]]:
-    """Each conversation with what it began with: answers and reports belong to what they answer."""
+def _threads(scene: Scene, entries: list[JournalEntry]) -> list[list[JournalEntry]]:
+    """Each conversation, in the order of their beginnings: answers and reports belong to what they answer."""
     threads: dict[str, list[JournalEntry]] = {}
     thread_of: dict[str, str] = {}
     for one in entries:
@@ -117,12 +115,11 @@ def _threads(scene: Scene, entries: list[JournalEntry]) -> list[tuple[JournalEnt
         name = name or one.request_id
         thread_of |= {one.request_id: name, **({about: name} if about else {})}
         threads.setdefault(name, []).append(one)
-    return [(thread[0], thread) for thread in threads.values()]
+    return list(threads.values())
 
 
-def _message(scene: Scene, one: JournalEntry, began: JournalEntry) -> Message:
+def _message(scene: Scene, one: JournalEntry) -> Message:
     return Message(
-        step=sum(mark < datetime.fromisoformat(began.at) for mark in scene.marks),
         at=one.at,
         ours=one.direction == "in",
         path=one.path,

@@ -164,6 +164,8 @@ async def _outcome(scene: Scene) -> Failure | None:
 
 def _brief(fault: Exception) -> str:
     """Without the state last seen, which may hold a person's data."""
+    if isinstance(fault, Refused):
+        return f"a call of the sandbox was answered {fault.status}"
     text = str(fault).partition("; last seen")[0]
     return f"{type(fault).__name__}: {text}"[:300]
 

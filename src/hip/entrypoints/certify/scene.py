@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import httpx
@@ -54,7 +54,6 @@ class Scene:
     consents: list[str] = field(default_factory=list)
     visits: list[str] = field(default_factory=list)
     records: list[OpenedRecord] = field(default_factory=list)
-    marks: list[datetime] = field(default_factory=list)
     rule: str = ""
     look: str = ""
     person: Person = field(init=False)
@@ -92,7 +91,6 @@ class Scene:
     def show(self, step: str, result: str) -> None:
         """Something held."""
         self.shown.append(Shown(step=step, result=result))
-        self.marks.append(self.clock())
 
     # The hospital.
 

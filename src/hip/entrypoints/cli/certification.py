@@ -20,6 +20,7 @@ from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, say, sa
 if TYPE_CHECKING:
     from hip.entrypoints.certify.catalogue import Case
     from hip.entrypoints.certify.running import Ground, Result, Run
+    from hip.entrypoints.settings import Settings
 
 
 class _RunByDefault(TyperGroup):
@@ -89,28 +90,37 @@ def run_cases(
     names: Names = None,
     memory: Annotated[bool, typer.Option("--memory", help="Everything in this process (the default).")] = False,
     server: Annotated[bool, typer.Option("--server", help="Embedded real servers and real processes.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write the evidence there.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Decides the invented patients.")] = 1,
 ) -> None:
     """Run cases, and the twins that must fail. Exit 0 only if all that are mandatory hold."""
+    from hip.adapters.clock import system_clock
     from hip.entrypoints.certify.catalogue import chosen
+    from hip.entrypoints.certify.report.facts import Asked, facts
+    from hip.entrypoints.certify.report.writing import require_ours, write_report
     from hip.entrypoints.certify.running import Run
 
     if memory and server:
         raise InvalidValue("--server", "either --memory or --server")
-    selected, began = chosen(names or ()), time.perf_counter()
+    if report is not None:
+        require_ours(report)
+    mode = "server" if server else "memory"
+    selected, began, started = chosen(names or ()), time.perf_counter(), system_clock()
     with ExitStack() as stack:
         progress = stack.enter_context(_Progress(total=len(selected)))
         run = Run(cases=selected, seed=seed, tell=progress.ended)
-        ground = _server(stack, progress) if server else _memory()
-        results = asyncio.run(_play(run, ground))
-    _summary(results, mode="server" if server else "memory", seconds=time.perf_counter() - began)
+        results, settings = asyncio.run(_play(run, _server(stack, progress) if server else _memory()))
+    _summary(results, mode=mode, seconds=time.perf_counter() - began)
+    if report is not None:
+        said = facts(Asked(mode=mode, seed=seed, started=started, finished=system_clock()), settings)
+        say(f"the evidence is in {write_report(report, results, said)}")
     if not all(result.held for result in results if result.case.required):
         raise typer.Exit(SOME_FAILED)
 
 
-async def _play(run: "Run", ground: "AbstractAsyncContextManager[Ground]") -> "list[Result]":
+async def _play(run: "Run", ground: "AbstractAsyncContextManager[Ground]") -> "tuple[list[Result], Settings]":
     async with ground as opened:
-        return await run.play(opened)
+        return await run.play(opened), opened.stage.settings
 
 
 def _memory() -> "AbstractAsyncContextManager[Ground]":

@@ -59,6 +59,7 @@ class Stage:
     control: SandboxControl
     register_bridge: Callable[[], Any]
     addresses: dict[str, str]
+    settings: Settings
     service: Service | None = None
     servers: "EmbeddedServers | None" = None
 
@@ -155,6 +156,7 @@ async def memory_stage(
             control=control,
             register_bridge=lambda: _set_bridge(settings, addresses["hip"], routes, clock),
             addresses=addresses,
+            settings=settings,
         )
 
 
@@ -258,6 +260,7 @@ async def server_stage(
             control=control,
             register_bridge=lambda: _set_bridge(read, addresses["hip"], None),
             addresses=addresses,
+            settings=read,
             service=group,
             servers=servers,
         )

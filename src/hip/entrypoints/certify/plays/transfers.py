@@ -59,7 +59,7 @@ async def _sealed_afresh(scene: Scene, transaction: str) -> None:
     scene.must(len(set(material)) == len(material), "a key pair and nonce sealed two pages")
     first = await scene.control.hiu_transfers()
     scene.must(not any(t.authorization_seen for t in first if t.transaction_id == transaction), "a token was pushed")
-    scene.show("each page is sealed for the requester under its own key", f"{len(sealed)} pages, as many keys")
+    scene.show("each page is sealed under a key of its own", f"{len(sealed)} pushed, no key or nonce twice")
 
 
 async def validated(scene: Scene) -> None:
@@ -133,7 +133,7 @@ async def visible(scene: Scene) -> None:
     page = show_bundle(records[0].content)
     scene.must(page.sections, "the document has no section to show")
     scene.must(not page.gaps(), f"{len(page.gaps())} places would be shown as NA")
-    scene.show("it is readable in the patient's app", f"{len(page.sections)} section, nothing shown as NA")
+    scene.show("it is readable in the patient's app", f"{len(page.sections)} sections, nothing shown as NA")
 
 
 async def closed_in_time(scene: Scene) -> None:
