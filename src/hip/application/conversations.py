@@ -62,8 +62,8 @@ class Conversations:
             elif not again and latest.outcome is Outcome.SENT and now < (over := self._surely_over(latest)):
                 # Whoever sent it has not said what came of it; after that time it must have died.
                 raise Waiting(f"{call.flow} is under way", retry_after=min(over - now, self.waits.lease))
-            elif call.flow.at_most_once and not again and latest.outcome is Outcome.SENT:
-                exchange = latest.lapse(now=now)
+            elif call.flow.at_most_once and not again and latest.outcome in (Outcome.SENT, Outcome.ACCEPTED):
+                exchange = latest.lapse(now=now)  # as the sweep would have it, had it come by before
             elif call.flow.at_most_once and not again and self._fate_hidden(latest, now):
                 return latest
             else:

@@ -1,15 +1,17 @@
 """Conversations: registered before sent, callbacks in every order, silence shown as silence."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House
+from tests.builders.visits import a_visit
 
 from hip.application.gateway_calls import GatewayError
 from hip.application.gateway_events import Delivery, LinkAnswered, TokenAnswered
 from hip.application.relay import SweepExchanges
-from hip.application.storage import Listing
+from hip.application.storage import Listing, Topic
 from hip.domain.errors import GatewayRefused, NotFound, Transient
 from hip.domain.exchanges import Exchange, Flow, Outcome
 from hip.domain.identifiers import HipId, RequestId, VisitCode
@@ -179,6 +181,25 @@ def test_a_callback_that_answers_a_call_of_another_flow_is_not_known():
         answers = house.gateway.last_id(Flow.GENERATE_TOKEN)
         with pytest.raises(NotFound):
             await house.accept_link_result(house.delivery(), LinkAnswered(answers=answers, error=None))
+
+    asyncio.run(story())
+
+
+def test_an_sms_that_was_taken_and_never_confirmed_is_not_sent_again_before_the_sweep_has_seen_it():
+    async def story() -> None:
+        house = House()
+        patient = replace(a_visit().patient, abha_address=None, abha_number=None)
+        await house.take_in(a_visit(patient=patient))
+        await house.work()
+        assert len(house.gateway.of(Flow.SMS_NOTIFY)) == 1
+        # The worker died before it could say so, and nobody came by until long after the answer was due.
+        house.clock.advance(house.waits.answer * 3)
+        async with house.units() as uow:
+            await uow.outbox.add(HIP, Topic.SMS, "88120", run_at=house.clock())
+            await uow.commit()
+        await house.work()
+        assert len(house.gateway.of(Flow.SMS_NOTIFY)) == 1
+        assert (await _exchange(house, Flow.SMS_NOTIFY)).outcome is Outcome.UNANSWERED
 
     asyncio.run(story())
 
