@@ -14,6 +14,13 @@ from hip.domain.errors import Conflict, DomainError, NotFound, StorageFailed
 _TRANSIENT_CLASSES = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX"})
 _SCHEMA_BEHIND = frozenset({"42P01", "42703", "42883", "3F000"})
 
+# While a connection is being ended by the server, asyncpg refuses to use it with the last of these.
+GONE = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""How it shows that a connection, or the server, is not there."""
+
+FAILED = (SQLAlchemyError, asyncpg.PostgresError, *GONE)
+"""Everything that a statement may fail with; for those whom it does not concern why."""
+
 
 def _broken_constraint(name: str | None) -> DomainError | None:
     """The domain's word for a constraint; None for one that no correct program breaks."""
@@ -40,7 +47,7 @@ def translated() -> Generator[None]:
         raise known or _bug(error) from None
     except DBAPIError as error:
         raise _meaning(error) from None
-    except (PoolTimeout, OSError, asyncpg.InterfaceError):
+    except (PoolTimeout, *GONE):
         raise StorageFailed("the database does not answer") from None
     except asyncpg.PostgresError as error:
         raise _meaning(error) from None

@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 from sqlalchemy import event, text
-from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -19,7 +18,7 @@ from hip.adapters.postgres.consents import PostgresConsents, PostgresDiscoveries
 from hip.adapters.postgres.decisions import PostgresDecisions
 from hip.adapters.postgres.dsn import engine_url
 from hip.adapters.postgres.exchanges import PostgresExchanges
-from hip.adapters.postgres.failures import translated
+from hip.adapters.postgres.failures import FAILED, translated
 from hip.adapters.postgres.link_attempts import PostgresLinkAttempts
 from hip.adapters.postgres.links import PostgresCareContexts, PostgresLinkRequests, PostgresLinkTokens
 from hip.adapters.postgres.names import Names
@@ -176,7 +175,7 @@ class PostgresDatabase:
             await asyncio.sleep(_GATHERING)
         finally:
             self._gathering = False  # whoever commits from now on rings anew
-        with suppress(SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*FAILED):
             async with self._engine.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection
                 await raw.execute(_RING)
@@ -199,7 +198,7 @@ async def _closed(connection: AsyncConnection, *, broken: bool) -> None:
     One that broke is thrown away unasked, for the server may be past answering. The server undoes a transaction whose
     connection is gone, and whoever ran it has been told: so a failure here is nobody's.
     """
-    with suppress(SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(*FAILED):
         if broken:
             await connection.invalidate()
         await connection.close()

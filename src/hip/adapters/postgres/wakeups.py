@@ -3,10 +3,9 @@
 import asyncio
 from typing import Any
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from hip.adapters.postgres.failures import FAILED
 from hip.adapters.postgres.outbox import CHANNEL
 
 
@@ -48,7 +47,7 @@ class PostgresWakeups:
                 raw: Any = (await self._connection.get_raw_connection()).driver_connection
                 raw.add_termination_listener(self._on_loss)
                 await raw.add_listener(CHANNEL, self._on_notice)
-            except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except FAILED:
                 await self.close()
                 await asyncio.sleep(1)
             else:
