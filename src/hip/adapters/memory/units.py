@@ -140,6 +140,7 @@ class MemoryDatabase:
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
         self._sleepers: set[asyncio.Event] = set()
+        self._leaders: dict[str, object] = {}
 
     @property
     def down(self) -> bool:
@@ -198,6 +199,20 @@ class MemoryDatabase:
             yield wait
         finally:
             self._sleepers.discard(rung)
+
+    @asynccontextmanager
+    async def leadership(self, name: str) -> AsyncGenerator[Callable[[], Awaitable[bool]]]:
+        """Gives ``lead()``: True for the first that asks under this name, until it leaves the block."""
+        mine = object()
+
+        async def lead() -> bool:
+            return not self.down and self._leaders.setdefault(name, mine) is mine
+
+        try:
+            yield lead
+        finally:
+            if self._leaders.get(name) is mine:
+                del self._leaders[name]
 
     async def ping(self) -> None:
         """Raises StorageFailed when the store does not answer."""

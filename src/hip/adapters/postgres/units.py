@@ -19,6 +19,7 @@ from hip.adapters.postgres.decisions import PostgresDecisions
 from hip.adapters.postgres.dsn import engine_url
 from hip.adapters.postgres.exchanges import PostgresExchanges
 from hip.adapters.postgres.failures import FAILED, translated
+from hip.adapters.postgres.leadership import PostgresLeadership
 from hip.adapters.postgres.link_attempts import PostgresLinkAttempts
 from hip.adapters.postgres.links import PostgresCareContexts, PostgresLinkRequests, PostgresLinkTokens
 from hip.adapters.postgres.names import Names
@@ -150,6 +151,15 @@ class PostgresDatabase:
             yield wakeups.wait
         finally:
             await asyncio.shield(wakeups.close())
+
+    @asynccontextmanager
+    async def leadership(self, name: str) -> AsyncGenerator[Callable[[], Awaitable[bool]]]:
+        """Gives ``lead()``: True while this process is the only one that leads under this name, of any number."""
+        leadership = PostgresLeadership(self._listening, name)
+        try:
+            yield leadership.lead
+        finally:
+            await asyncio.shield(leadership.close())
 
     async def ping(self) -> None:
         """Raises StorageFailed when the server does not answer."""

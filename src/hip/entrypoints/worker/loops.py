@@ -1,9 +1,11 @@
 """The loops that move work: the relay of server mode, and the pump of memory mode that is relay and worker in one."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from hip.adapters.memory.jobs import MemoryJobQueue
@@ -16,17 +18,34 @@ from hip.entrypoints.logs import log
 
 _T = TypeVar("_T")
 Wait = Callable[[float], Awaitable[bool]]
+Lead = Callable[[], Awaitable[bool]]
 
 SWEEP_EVERY = 10
-"""Polls between two sweeps of what nobody answered, of spent consents and of late transfers."""
+"""Polls between two sweeps of what nobody answered, of spent consents and of late transfers. The relay that leads does
+them, so that any number of relays sweeps as often as one."""
 
 _BATCHES_AT_ONCE = 8
 
 
 class Wakeups(Protocol):
-    """A database that rings when outbox rows are committed."""
+    """A database that rings when outbox rows are committed, and that knows who leads."""
 
     def wakeups(self) -> AbstractAsyncContextManager[Wait]: ...
+    def leadership(self, name: str) -> AbstractAsyncContextManager[Lead]: ...
+
+
+@dataclass(slots=True)
+class Interval:
+    """Says once in so much time that it is time, by the machine's own clock: a busy relay sweeps no oftener."""
+
+    last: float = field(default_factory=time.monotonic)
+
+    def due(self, every: timedelta) -> bool:
+        now = time.monotonic()
+        if now - self.last < every.total_seconds():
+            return False
+        self.last = now
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +56,24 @@ class RelayLoop:
     sweep: Sweep
     wakeups: Wakeups
     waits: Waits
+    swept: Interval = field(default_factory=Interval)
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set. An outage of a store is waited out, never fatal."""
-        rounds = 0
         while not stop.is_set():
             try:
-                async with self.wakeups.wakeups() as wait:
+                async with self.wakeups.wakeups() as wait, self.wakeups.leadership("sweeps") as lead:
                     while not stop.is_set():
-                        rounds += 1
-                        await self._round(rounds, wait)
+                        await self._round(wait, lead)
             except Transient as failure:
                 log.warning("relay-waits", component="relay", error=type(failure).__name__)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.waits.poll.total_seconds()):
                         await stop.wait()
 
-    async def _round(self, rounds: int, wait: Wait) -> None:
+    async def _round(self, wait: Wait, lead: Lead) -> None:
         moved = await self.relay()
-        if rounds % SWEEP_EVERY == 0:
+        if self.swept.due(self.waits.poll * SWEEP_EVERY) and await lead():
             await self.sweep()
         if moved == 0:
             await wait(self.waits.poll.total_seconds())
