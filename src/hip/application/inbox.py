@@ -24,9 +24,12 @@ MOST_WAITING = 2048
 MOST_BYTES_WAITING = 128 * 1024 * 1024
 """Deliveries that wait or are being stored, and their bodies. Whoever comes beyond is told to come again (503)."""
 
-_AT_ONCE = 4
-_PATIENCE = 0.25
+MOST_AT_ONCE = 4
+PATIENCE = 0.25
 """Transactions at once, and seconds for which one is alone: one that hangs holds up nobody who comes after it."""
+
+LONGEST_WAIT = 5.0
+"""Seconds; when so many transactions hang for so long, all who wait behind them are told to come again (503)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +60,8 @@ class Inbox:
     most_together: int = MOST_TOGETHER
     most_waiting: int = MOST_WAITING
     most_bytes_waiting: int = MOST_BYTES_WAITING
+    patience: float = PATIENCE
+    longest_wait: float = LONGEST_WAIT
     _waiting: deque[_Line] = field(default_factory=deque, repr=False)
     _held: int = 0
     _held_bytes: int = 0
@@ -87,14 +92,28 @@ class Inbox:
     async def _write_waiting(self) -> None:
         try:
             while self._waiting:
-                while len(self._writing) >= _AT_ONCE:
-                    await asyncio.wait(self._writing, return_when=asyncio.FIRST_COMPLETED)
-                written = asyncio.create_task(self._write(self._next()))
-                self._writing.add(written)
-                written.add_done_callback(self._writing.discard)
-                await asyncio.wait({written}, timeout=_PATIENCE)
+                if len(self._writing) < MOST_AT_ONCE:
+                    written = asyncio.create_task(self._write(self._next()))
+                    self._writing.add(written)
+                    written.add_done_callback(self._writing.discard)
+                    await asyncio.wait({written}, timeout=self.patience)
+                elif not await self._one_ends():
+                    self._send_away()
         finally:
             self._writer = None
+
+    async def _one_ends(self) -> bool:
+        ended, _ = await asyncio.wait(self._writing, timeout=self.longest_wait, return_when=asyncio.FIRST_COMPLETED)
+        return bool(ended)
+
+    def _send_away(self) -> None:
+        while self._waiting:
+            self._leave(self._waiting.popleft(), StorageFailed("the store does not answer"))
+
+    def _leave(self, line: _Line, outcome: Receipt | Exception) -> None:
+        self._held -= 1
+        self._held_bytes -= line.size
+        line.tell(outcome)
 
     def _next(self) -> Sequence[_Line]:
         """In the order of their arrival."""
@@ -113,9 +132,9 @@ class Inbox:
             outcomes = await self._outcomes(lines)
         finally:
             for number, line in enumerate(lines):
-                self._held -= 1
-                self._held_bytes -= line.size
-                line.tell(outcomes[number] if number < len(outcomes) else Transient("the transaction broke off"))
+                self._leave(
+                    line, outcomes[number] if number < len(outcomes) else Transient("the transaction broke off")
+                )
 
     async def _outcomes(self, lines: Sequence[_Line]) -> list[Receipt | Exception]:
         callbacks = [line.callback for line in lines]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.builders.inboxes import a_delivery, told
 
 from hip.adapters.memory.units import MemoryDatabase
-from hip.application.inbox import Inbox
+from hip.application.inbox import MOST_AT_ONCE, Inbox
 from hip.application.storage import Listing
 from hip.domain.callbacks import Callback, Receipt
 from hip.domain.errors import StorageFailed
@@ -123,6 +123,23 @@ def test_whoever_comes_when_too_many_wait_is_told_to_come_again() -> None:
         assert outcomes[:5] == [STORED] * 5
         assert all(isinstance(outcome, StorageFailed) for outcome in outcomes[5:])
         assert await told(inbox, [a_delivery(key, "a") for key in range(5, 8)]) == [STORED] * 3
+
+    asyncio.run(story())
+
+
+def test_while_the_store_hangs_whoever_waits_for_it_in_vain_is_told_and_what_it_holds_is_stored_once_it_goes_on() -> (
+    None
+):
+    async def story() -> None:
+        database = MemoryDatabase()
+        inbox = Inbox(database.unit, most_together=2, patience=0, longest_wait=0.05)
+        async with database.unit():  # units wait for one another
+            puts = [asyncio.create_task(inbox.put(a_delivery(key, "a"))) for key in range(20)]
+            done, _ = await asyncio.wait(puts, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            assert {type(put.exception()) for put in done} == {StorageFailed}
+            assert len(done) == 20 - 2 * MOST_AT_ONCE
+        assert [await put for put in puts[: 2 * MOST_AT_ONCE]] == [STORED] * (2 * MOST_AT_ONCE)
+        assert await told(inbox, [a_delivery(key, "a") for key in range(20)]) == [REPEAT] * 8 + [STORED] * 12
 
     asyncio.run(story())
 
