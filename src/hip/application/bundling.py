@@ -57,7 +57,7 @@ class BuildBundle:
 
         Invalid bundles are kept and flagged, never linked, never sent. Raises NotFound for an unknown visit or HIP.
         """
-        bundle_key = _named(hip_id, key)
+        bundle_key = bundle_named(hip_id, key)
         facility = self._facility(hip_id)
         async with self.units() as uow:
             visit = await uow.visits.get(hip_id, bundle_key.visit_code)
@@ -77,7 +77,7 @@ class BuildBundle:
         good: list[_Work] = []
         for row in rows:
             try:
-                good.append(_Work(row, _named(row.hip_id, row.key)))
+                good.append(_Work(row, bundle_named(row.hip_id, row.key)))
             except Exception as failure:  # noqa: BLE001 - the others of the batch go on
                 yield row, failure
         good.sort(key=lambda work: work.key)
@@ -187,7 +187,8 @@ class BuildBundle:
         return Built(bundle=bundle, visit=visit)
 
 
-def _named(hip_id: HipId, key: str) -> BundleKey:
+def bundle_named(hip_id: HipId, key: str) -> BundleKey:
+    """The document an outbox key names. Raises InvalidValue."""
     visit_code, _, type_name = key.partition("|")
     return BundleKey(hip_id=hip_id, visit_code=VisitCode(visit_code), hi_type=HiType.parse(type_name))
 
@@ -197,7 +198,7 @@ async def note_failed_bundle(
 ) -> None:
     """Show on the document's job what became of this row: it will be tried again then, or never by itself."""
     with suppress(DomainError):  # a key that names no document has no job either
-        await uow.bundle_jobs.fail(_named(row.hip_id, row.key), error=error, next_run_at=next_run_at, now=now)
+        await uow.bundle_jobs.fail(bundle_named(row.hip_id, row.key), error=error, next_run_at=next_run_at, now=now)
 
 
 def _chunked(works: Sequence[_Work], sizes: Mapping[VisitCode, int]) -> Iterator[Sequence[_Work]]:

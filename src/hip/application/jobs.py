@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from hip.application.bundling import bundle_named
 from hip.application.ports import Clock
-from hip.application.storage import Job, JobState, Topic, Units
+from hip.application.storage import Job, JobState, Topic, UnitOfWork, Units
 from hip.domain.audit import AuditEntry
-from hip.domain.errors import DomainError, NotFound
+from hip.domain.bundle_jobs import BundleJob
+from hip.domain.errors import DomainError, InvalidValue, NotFound
 from hip.domain.identifiers import HipId
 
 KEPT = frozenset({Topic.CALLBACK, Topic.TRANSFER})
@@ -36,6 +38,9 @@ class RetryJob:
                 await uow.outbox.hurry(hip_id, job.topic, job.key, run_at=now)
             elif await uow.outbox.cancel(hip_id, job_id):
                 await uow.outbox.add(hip_id, job.topic, job.key, run_at=now)
+                if (document := await _document(uow, job)) is not None and not document.state.built:
+                    types, version = [document.key.hi_type], document.version
+                    await uow.bundle_jobs.ask(hip_id, document.key.visit_code, types, version=version, now=now)
             await uow.audit.append(_entry(job, "job-retried", actor, self.clock))
             await uow.commit()
         return job
@@ -56,9 +61,21 @@ class CancelJob:
                 raise DomainError(f"a {job.topic} was accepted from the gateway and cannot be cancelled")
             if not await uow.outbox.cancel(hip_id, job_id):
                 raise DomainError("the job is being run, is done or was cancelled already")
+            if (document := await _document(uow, job)) is not None:
+                await uow.bundle_jobs.fail(document.key, error="cancelled", next_run_at=None, now=self.clock())
             await uow.audit.append(_entry(job, "job-cancelled", actor, self.clock))
             await uow.commit()
         return job
+
+
+async def _document(uow: UnitOfWork, job: Job) -> BundleJob | None:
+    """What is known of the document that this job makes, if that is what it does."""
+    if job.topic is not Topic.BUNDLE:
+        return None
+    try:
+        return await uow.bundle_jobs.get(bundle_named(job.hip_id, job.key))
+    except InvalidValue:
+        return None
 
 
 def _entry(job: Job, action: str, actor: str, clock: Clock) -> AuditEntry:

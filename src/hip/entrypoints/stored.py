@@ -85,7 +85,8 @@ async def _visit(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
         return None
     bundles = [await _newest(uow, one) for one in await uow.bundles.of_visit(hip_id, visit.record.visit_code)]
     context = await uow.care_contexts.get(hip_id, CareContextReference(key))
-    return views.visit_view(visit, bundles, context)
+    jobs = await uow.bundle_jobs.of_visit(hip_id, visit.record.visit_code)
+    return views.visit_view(visit, bundles, jobs, context)
 
 
 async def _bundles(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -214,7 +215,7 @@ JOBS = Stored(
 )
 VISITS = Stored(
     name="visit",
-    columns=("hipId", "visitCode", "version", "linked", "invalid", "errors"),
+    columns=("hipId", "visitCode", "version", "linked", "unfinished", "invalid", "errors"),
     list=_visits,
     show=_visit,
     complete_list=_count_errors_of_visits,

@@ -1,10 +1,12 @@
 """What operators see of stored things: states, codes, counts and times; no clinical data, no names, no keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from hip.application.storage import Job, Visit
 from hip.domain.accounts import ACCOUNT_CLOSED
+from hip.domain.bundle_jobs import BundleJob, BundleJobState
 from hip.domain.bundles import BundleRecord, Issue
 from hip.domain.callbacks import Callback
 from hip.domain.consents import Consent
@@ -21,7 +23,8 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
-def visit_view(visit: Visit, bundles: list[Shown], context: CareContext | None) -> Shown:
+def visit_view(visit: Visit, bundles: list[Shown], jobs: Sequence[BundleJob], context: CareContext | None) -> Shown:
+    """``jobs`` say of each document what became of its making; ``unfinished`` are those that are not valid yet."""
     record = visit.record
     return {
         "hipId": record.hip_id,
@@ -30,9 +33,23 @@ def visit_view(visit: Visit, bundles: list[Shown], context: CareContext | None) 
         "receivedAt": _time(visit.received_at),
         "hiTypes": list(record.required_hi_types),
         "bundles": bundles,
+        "jobs": [bundle_job_view(job) for job in jobs],
+        "unfinished": [job.key.hi_type for job in jobs if job.state is not BundleJobState.VALID],
         "invalid": [bundle["hiType"] for bundle in bundles if not bundle["valid"]],
         "linked": context.linked if context else False,
         "linkedAt": _time(context.linked_at) if context else None,
+    }
+
+
+def bundle_job_view(job: BundleJob) -> Shown:
+    return {
+        "hiType": job.key.hi_type,
+        "version": job.version,
+        "state": job.state,
+        "attempts": job.attempts,
+        "nextRunAt": _time(job.next_run_at),
+        "error": job.error,
+        "updatedAt": _time(job.updated_at),
     }
 
 

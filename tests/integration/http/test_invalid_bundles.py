@@ -53,6 +53,12 @@ def test_a_visit_says_which_bundles_are_invalid_and_how_many_errors_they_have():
                 "Prescription": 1,
                 "WellnessRecord": 0,
             }
+            assert shown["unfinished"] == ["Prescription"]
+            assert [(job["hiType"], job["state"], job["attempts"]) for job in shown["jobs"]] == [
+                ("OPConsultation", "valid", 1),
+                ("Prescription", "invalid", 1),
+                ("WellnessRecord", "valid", 1),
+            ]
             assert prescription(shown)["servedVersion"] is None
             [row] = (await service.http.get("/v1/visits", headers=KEY)).json()
             assert row == shown

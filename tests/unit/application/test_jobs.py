@@ -6,18 +6,20 @@ from datetime import timedelta
 import pytest
 from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import NOW
+from tests.builders.stored_visits import a_bundle_key
 
 from hip.adapters.memory.units import MemoryDatabase
 from hip.application.jobs import CancelJob, RetryJob
 from hip.application.storage import Job, JobState, Listing, Topic
+from hip.domain.bundle_jobs import BundleJobState
 from hip.domain.errors import DomainError, NotFound
 
 LATER = NOW + timedelta(hours=1)
 
 
-async def queued(database: MemoryDatabase, topic: Topic, *, dead: bool) -> int:
+async def queued(database: MemoryDatabase, topic: Topic, *, dead: bool, key: str = "88120") -> int:
     async with database.unit() as uow:
-        await uow.outbox.add(HIP, topic, "88120", run_at=NOW if dead else LATER)
+        await uow.outbox.add(HIP, topic, key, run_at=NOW if dead else LATER)
         if dead:
             [row] = await uow.outbox.lease(now=NOW, until=LATER, limit=1)
             await uow.outbox.bury(row.id, row.attempt, error="StorageFailed")
@@ -34,6 +36,44 @@ async def jobs(database: MemoryDatabase) -> list[Job]:
 async def audited(database: MemoryDatabase) -> list[tuple[str, str, str]]:
     async with database.unit() as uow:
         return [(entry.action, entry.subject, entry.actor) for entry in await uow.audit.list(Listing())]
+
+
+async def document(database: MemoryDatabase) -> tuple[BundleJobState, str | None, int]:
+    async with database.unit() as uow:
+        job = await uow.bundle_jobs.get(a_bundle_key())
+    assert job is not None
+    return job.state, job.error, job.attempts
+
+
+def test_what_an_operator_does_with_the_job_of_a_document_shows_on_the_document():
+    async def story() -> None:
+        database = MemoryDatabase()
+        key = a_bundle_key()
+        async with database.unit() as uow:
+            await uow.bundle_jobs.ask(HIP, key.visit_code, [key.hi_type], version=3, now=NOW)
+            await uow.bundle_jobs.begin([key], now=NOW)
+            await uow.bundle_jobs.fail(key, error="ValueError", next_run_at=None, now=NOW)
+            await uow.commit()
+        dead = await queued(database, Topic.BUNDLE, dead=True, key="88120|Prescription")
+        await RetryJob(database.unit, lambda: NOW)(HIP, dead, actor="command line")
+        assert await document(database) == (BundleJobState.PENDING, None, 0)
+        _, new = await jobs(database)
+        await CancelJob(database.unit, lambda: NOW)(HIP, new.id, actor="command line")
+        assert await document(database) == (BundleJobState.DEAD, "cancelled", 0)
+
+    asyncio.run(story())
+
+
+def test_a_job_that_names_no_document_can_be_retried_and_cancelled_all_the_same():
+    async def story() -> None:
+        database = MemoryDatabase()
+        dead = await queued(database, Topic.BUNDLE, dead=True, key="nonsense")
+        await RetryJob(database.unit, lambda: NOW)(HIP, dead, actor="command line")
+        _, new = await jobs(database)
+        await CancelJob(database.unit, lambda: NOW)(HIP, new.id, actor="command line")
+        assert [job.state for job in await jobs(database)] == [JobState.CANCELLED] * 2
+
+    asyncio.run(story())
 
 
 def test_a_dead_job_runs_again_under_a_new_row_so_that_no_old_claim_fits():
