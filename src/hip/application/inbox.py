@@ -127,14 +127,12 @@ class Inbox:
         return lines
 
     async def _write(self, lines: Sequence[_Line]) -> None:
-        outcomes: list[Receipt | Exception] = []
+        outcomes: list[Receipt | Exception] = [Transient("the transaction broke off") for _ in lines]
         try:
             outcomes = await self._outcomes(lines)
         finally:
-            for number, line in enumerate(lines):
-                self._leave(
-                    line, outcomes[number] if number < len(outcomes) else Transient("the transaction broke off")
-                )
+            for line, outcome in zip(lines, outcomes, strict=True):
+                self._leave(line, outcome)
 
     async def _outcomes(self, lines: Sequence[_Line]) -> list[Receipt | Exception]:
         callbacks = [line.callback for line in lines]

@@ -127,9 +127,7 @@ def test_whoever_comes_when_too_many_wait_is_told_to_come_again() -> None:
     asyncio.run(story())
 
 
-def test_while_the_store_hangs_whoever_waits_for_it_in_vain_is_told_and_what_it_holds_is_stored_once_it_goes_on() -> (
-    None
-):
+def test_while_the_store_hangs_whoever_waits_in_vain_is_told_and_what_it_holds_is_stored_once_it_goes_on() -> None:
     async def story() -> None:
         database = MemoryDatabase()
         inbox = Inbox(database.unit, most_together=2, patience=0, longest_wait=0.05)
