@@ -6,7 +6,8 @@
 requester in another process that only stores while the clock runs. The clock starts when the callback is sent and
 stops when the notify has come. Memory is what the worker's process for the transfer grows by, from its fork to its
 peak. The yardstick, in the same run: the same bundles read from the same store, sealed and posted to the same
-requester by a bare loop, as many in flight, with no gate, no state and no account.
+requester by a bare loop, as many in flight, with no gate, no state and no account. For that comparison the second that
+is waited before the first push (contract §2.10) is taken off: it is no work, and the loop has nobody to wait for.
 
 Every page is opened afterwards and compared with what was stored. Exit code 1 when a limit is missed.
 """
@@ -40,6 +41,7 @@ from hip.adapters.push import pages
 from hip.adapters.sealing.sealer import CryptographySealer
 from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.ports import PushedPage
+from hip.application.waits import Waits
 from hip.domain.identifiers import CareContextReference, TransactionId
 from hip.domain.key_material import KeyMaterial
 from hip.entrypoints.demo.processes import Service, descendants, service
@@ -47,6 +49,7 @@ from hip.entrypoints.embedded.servers import EmbeddedServers, embedded_servers
 
 MOST_SECONDS, MOST_GROWTH, MOST_OF_BARE, MOST_OF_FEW = 10.0, 60.0, 5.0, 1.2
 PARALLEL, PATIENCE, EVERY, REPEATS = 4, 600.0, 0.05, 3
+WAITED = Waits().before_first_push.total_seconds()
 CALLBACK = "/api/v3/hip/health-information/request"
 
 
@@ -231,12 +234,12 @@ def report(
     options: argparse.Namespace, few: list[Measured], rounds: list[tuple[Measured, float]], many: Measured | None
 ) -> int:
     whole = statistics.median(one.whole for one, _ in rounds)
-    ratio = statistics.median(one.whole / bare for one, bare in rounds)
+    ratio = statistics.median((one.whole - WAITED) / bare for one, bare in rounds)
     growth = max(one.grown for one, _ in rounds)
     print(f"a transfer of {options.contexts} contexts of {options.bytes} bytes, median of {REPEATS} rounds")
     lines: list[tuple[str, float, float, str]] = [
         ("end to end", whole, MOST_SECONDS, "s"),
-        ("end to end / bare loop", ratio, MOST_OF_BARE, ""),
+        ("end to end without the wait / bare loop", ratio, MOST_OF_BARE, ""),
         ("memory of its worker, growth at most", growth, MOST_GROWTH, "MB"),
     ]
     if many is not None:
