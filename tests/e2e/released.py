@@ -126,21 +126,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """The decision records and rows of one transfer, and the record that its consent ended (None: it did not)."""
+    """The decision records and rows of one transfer, and the record that its consent ended (None: it did not).
+
+    ``came_after_the_end``, as the audit has it: what the consent had named was forgotten then.
+    """
 
     row: Mapping[str, Any]
     answers: tuple[Answer, ...]
     delivered_at: Mapping[int, datetime]
     end: Answer | None
+    came_after_the_end: bool
 
     @property
     def ended(self) -> int | None:
         """The number of the end."""
         return None if self.end is None else self.end.sequence
-
-    def too_late(self) -> bool:
-        """Whether the consent had ended before the request came: nobody knows then what to account for."""
-        return self.end is not None and self.row["requested_at"] >= self.end.at
 
     def permitted(self) -> Counter[int]:
         """How often the gate let each page go."""

@@ -7,7 +7,7 @@ Each transfer ends in the one right state, and each requester holds exactly what
 import asyncio
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -94,7 +94,7 @@ class Play:
 
     stage: Stage
     asked: dict[str, tuple[Wish, Asked]] = field(default_factory=dict)
-    revoked: set[str] = field(default_factory=set)
+    over: set[str] = field(default_factory=set)
 
     async def link(self, town: Town) -> Clerk:
         """Every visit handed over and linked. What then lies on the shelves is what our API shows of the bundles."""
@@ -117,7 +117,7 @@ class Play:
         return tuple(Record(context=code, kind=one["hiType"], at=at, sha256=one["sha256"]) for one in found)
 
     async def grant_and_ask(self, wish: Wish) -> None:
-        """Consent, the first request, the later ones; meanwhile the patient may take it back."""
+        """Consent, the first request, the later ones; meanwhile the consent may end."""
         control = self.stage.control
         case = await control.start_consent(
             wish.person.address,
@@ -134,11 +134,11 @@ class Play:
         [consent_id] = granted.artefacts
         case = await control.wait_for_requests(case, 1)
         self._note(case.transfers[0], wish, consent_id, wish.granted)
-        taking_back = asyncio.create_task(self._revoke(wish, consent_id))
+        ending = asyncio.create_task(self._end(wish, consent_id))
         for days in wish.later:
             asked = await control.request_data(consent_id, dateRange=span(days))
             self._note(asked, wish, consent_id, days)
-        await taking_back
+        await ending
 
     def _note(self, shown: HiuTransferView, wish: Wish, consent_id: str, days: tuple[int, int]) -> None:
         dates = span(days)
@@ -149,12 +149,13 @@ class Play:
         )
         self.asked[shown.request_id] = (wish, asked)
 
-    async def _revoke(self, wish: Wish, consent_id: str) -> None:
-        if wish.revoked_after is None:
+    async def _end(self, wish: Wish, consent_id: str) -> None:
+        if wish.ended_after is None:
             return
-        await asyncio.sleep(wish.revoked_after)
-        await self.stage.control.revoke(consent_id)
-        self.revoked.add(consent_id)
+        await asyncio.sleep(wish.ended_after)
+        control = self.stage.control
+        await (control.expire(consent_id) if wish.expires else control.revoke(consent_id))
+        self.over.add(consent_id)
 
 
 async def until_ended(url: str) -> None:
@@ -185,14 +186,37 @@ async def books_of(url: str) -> dict[str, Book]:
             Answer.read(row) for row in await connection.fetch("SELECT * FROM release_decisions ORDER BY sequence")
         ]
         pages = await connection.fetch("SELECT * FROM pages WHERE state = 'delivered'")
+        noted = await connection.fetch(
+            "SELECT sequence, action, subject, detail::text FROM audit WHERE action IN "
+            "('transfer-requested', 'consent-notified', 'consent-expired') ORDER BY sequence"
+        )
     finally:
         await connection.close()
     ended = {one.consent_id: one for one in answers if one.stage == "ended"}
-    return {row["transaction_id"]: _book(row, answers, pages, ended) for row in rows}
+    late = _late(rows, noted)
+    return {row["transaction_id"]: _book(row, answers, pages, ended, late) for row in rows}
+
+
+def _late(rows: Sequence[Mapping[str, Any]], noted: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The transactions that were written down after the end of their consent: the audit is in order of commits."""
+    came = {one["subject"]: one["sequence"] for one in noted if one["action"] == "transfer-requested"}
+    over: dict[str, int] = {}
+    for one in noted:
+        if one["action"] == "consent-expired" or "REVOKED" in one["detail"] or "EXPIRED" in one["detail"]:
+            over.setdefault(one["subject"], one["sequence"])
+    return {
+        row["transaction_id"]
+        for row in rows
+        if row["consent_id"] in over and came[row["transaction_id"]] > over[row["consent_id"]]
+    }
 
 
 def _book(
-    row: Mapping[str, Any], answers: list[Answer], pages: list[Mapping[str, Any]], ended: Mapping[str, Answer]
+    row: Mapping[str, Any],
+    answers: list[Answer],
+    pages: list[Mapping[str, Any]],
+    ended: Mapping[str, Answer],
+    late: set[str],
 ) -> Book:
     transaction = row["transaction_id"]
     return Book(
@@ -200,6 +224,7 @@ def _book(
         answers=tuple(one for one in answers if one.transaction_id == transaction),
         delivered_at={page["number"]: page["finished_at"] for page in pages if page["transaction_id"] == transaction},
         end=ended.get(row["consent_id"]),
+        came_after_the_end=transaction in late,
     )
 
 
@@ -236,7 +261,7 @@ class Case:
     def _account(self, allowed: Mapping[str, set[str]], *, strikes: int) -> list[str]:
         notifies = [each for each in self.gateway.notifies if each.notifier == "HIP"]
         said = {(each.session_status, tuple(sorted(each.outcomes.items()))) for each in notifies}
-        if not said and self.book.too_late():
+        if not said and self.book.came_after_the_end:
             return []
         if len(said) != 1:
             return [f"{len(said)} different accounts were given: {said}"]
@@ -340,7 +365,7 @@ async def _story(
             for each in case.wrong(clerk, strikes=len(chaos.done))
         ]
         assert not wrong, f"seed {SEED}, {len(wrong)} faults after {chaos.done}:\n" + "\n".join(wrong[:30])
-        assert play.revoked <= {case.asked.consent_id for case in cases if case.book.ended is not None}
+        assert play.over <= {case.asked.consent_id for case in cases if case.book.ended is not None}
         verified = await asyncio.to_thread(_verified, folder, chaos.service.environment_of("relay"))
         assert verified[0] == 0, verified
         return cases

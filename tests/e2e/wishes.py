@@ -57,8 +57,8 @@ def kinds_of(number: int) -> list[str]:
 class Wish:
     """One consent and what is asked under it. Days are counted from the first; ``granted`` and ``later`` are spans.
 
-    The first request asks for all that is granted, each of ``later`` for a span of its own. ``revoked_after`` is in
-    seconds after the first request was answered.
+    The first request asks for all that is granted, each of ``later`` for a span of its own. ``ended_after`` is in
+    seconds after the first request was answered; the consent is then revoked, or else ``expires``.
     """
 
     person: Person
@@ -67,7 +67,8 @@ class Wish:
     granted: tuple[int, int]
     later: tuple[tuple[int, int], ...]
     fault: str | None
-    revoked_after: float | None
+    ended_after: float | None
+    expires: bool
 
     @property
     def requests(self) -> int:
@@ -108,7 +109,8 @@ def _wish(town: Town, person: Person, fault: str | None, chance: Random, *, most
         granted=granted,
         later=tuple(later),
         fault=fault,
-        revoked_after=chance.uniform(0, 1.5) if ends and (fault == "silent" or chance.random() < 0.7) else None,
+        ended_after=chance.uniform(0, 1.5) if ends and (fault == "silent" or chance.random() < 0.7) else None,
+        expires=chance.random() < 0.3,
     )
 
 

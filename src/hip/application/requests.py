@@ -31,6 +31,8 @@ class ReceiveHealthInformationRequest:
             deadline=delivery.received_at + self.waits.transfer_deadline,
         )
         async with self.units() as uow:
+            # A consent that ends right now either finds this transfer, to keep its care contexts, or is over first.
+            await uow.consents.lock(hip_id, event.consent_id)
             if not await uow.transfers.add(transfer):
                 await self._repeated(uow, transfer)
                 await uow.commit()

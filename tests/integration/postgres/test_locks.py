@@ -8,15 +8,20 @@ from tests.builders.conversations import an_exchange
 from tests.builders.databases import a_postgres_database
 from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import DAY, NOW, SECOND
+from tests.builders.transfers import a_transfer
 
 from hip.adapters.postgres.units import PostgresDatabase
+from hip.application.gateway_events import Delivery, HealthInformationAsked
+from hip.application.requests import ReceiveHealthInformationRequest
 from hip.application.storage import Topic
+from hip.application.waits import Waits
 from hip.domain.errors import StorageFailed
 from hip.domain.exchanges import ExchangeId, Flow
-from hip.domain.identifiers import HipId, RequestId
+from hip.domain.identifiers import ConsentId, HipId, RequestId, TransactionId
 
 pytestmark = pytest.mark.anyio
 KEY = "meera.k01@sbx"
+CONSENT = ConsentId("consent-1")
 
 
 async def test_a_relay_passes_by_the_rows_another_is_about_to_take(database: PostgresDatabase) -> None:
@@ -79,4 +84,26 @@ async def test_lock_latest_makes_only_those_wait_who_ask_for_the_same(
     async with database.unit() as uow:
         assert await uow.exchanges.lock_latest(HIP, Flow.GENERATE_TOKEN, KEY) is None
         assert await asyncio.create_task(ask()) is waits
+    await impatient.close()
+
+
+@pytest.mark.parametrize("consent", [CONSENT, ConsentId("another")])
+async def test_rel_23_a_request_waits_for_a_consent_that_is_ending_so_that_one_is_surely_before_the_other(
+    database: PostgresDatabase, url: str, consent: ConsentId
+) -> None:
+    impatient = a_postgres_database(url, lock_timeout=timedelta(milliseconds=50))
+    receive = ReceiveHealthInformationRequest(impatient.unit, lambda: NOW, Waits())
+    request = a_transfer().request
+    event = HealthInformationAsked(transaction_id=TransactionId("t-1"), consent_id=consent, request=request)
+
+    async def ask() -> bool:
+        try:
+            await receive(Delivery(hip_id=HIP, request_id=RequestId("request-1"), received_at=NOW), event)
+        except StorageFailed:
+            return True
+        return False
+
+    async with database.unit() as uow:
+        await uow.consents.lock(HIP, CONSENT)
+        assert await asyncio.create_task(ask()) is (consent == CONSENT)
     await impatient.close()
