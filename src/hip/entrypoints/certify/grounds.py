@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,8 +25,11 @@ def _keys() -> GatewayKeys:
 
 
 @asynccontextmanager
-async def memory_ground(*, arrange: Arrange | None = None) -> AsyncGenerator[Ground]:
-    """Everything in this process on a clock that can be moved. ``arrange`` puts other adapters in place."""
+async def memory_ground(*, arrange: Arrange | None = None, deadline: float = 30.0) -> AsyncGenerator[Ground]:
+    """Everything in this process on a clock that can be moved.
+
+    ``arrange`` puts other adapters in place; ``deadline`` is in seconds, for each wait.
+    """
     clock = MovableClock()
     async with memory_stage(
         wait_scale=MEMORY_SCALE,
@@ -35,7 +39,11 @@ async def memory_ground(*, arrange: Arrange | None = None) -> AsyncGenerator[Gro
         arrange=None if arrange is None else lambda adapters: arrange(adapters, clock),
     ) as stage:
         await stage.register_bridge()
-        yield Ground(stage=stage, clock=clock, apart=lambda: memory_ground(arrange=arrange))
+        yield Ground(
+            stage=replace(stage, control=replace(stage.control, deadline=deadline)),
+            clock=clock,
+            apart=lambda: memory_ground(arrange=arrange, deadline=deadline),
+        )
 
 
 @asynccontextmanager

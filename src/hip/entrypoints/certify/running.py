@@ -145,14 +145,15 @@ class Run:
                 clock=own.clock,
                 twin=twin,
             )
-            failure = await _outcome(scene)
+            failure = await outcome(scene)
             evidence = Evidence()
             if twin is None and self.evidence:
                 evidence = await gathered(scene)
         return failure, scene, evidence
 
 
-async def _outcome(scene: Scene) -> Failure | None:
+async def outcome(scene: Scene) -> Failure | None:
+    """Play the case of a scene; None when it holds."""
     try:
         await PLAYS[scene.case.play](scene)
     except NotHeld as fault:

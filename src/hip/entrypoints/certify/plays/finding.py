@@ -90,6 +90,8 @@ async def otp_and_consent(scene: Scene) -> None:
     scene.must(len(inbox) == 1 and digits and len(digits[0]) >= 6, f"{len(inbox)} messages with an OTP came")
     scene.show("the OTP that came by SMS links", "six digits, one message, a masked hint")
     await _linked_here(scene, scene.person.code)
+    again = await scene.control.discover(scene.person.address, HIP_ID)
+    scene.must(again.status == "failed", "what is linked is offered once more")
 
 
 async def only_the_chosen(scene: Scene) -> None:
@@ -134,12 +136,12 @@ async def found_alone(scene: Scene) -> None:
     nothing = await scene.control.discover(stranger.address, HIP_ID)
     scene.must(nothing.status == "failed" and nothing.problem, f"a stranger's search ended as {nothing.status}")
     scene.show("a stranger's search finds nothing", f"refused with {nothing.problem.code if nothing.problem else ''}")
-    namesake = scene.somebody()
-    await scene.stage.control.register_patient(
-        namesake.account(mobile=person.mobile, name="Zubeida Xavier", gender="M", year_of_birth=1921)
-    )
-    other = await scene.control.discover(namesake.address, HIP_ID)
-    scene.must(other.status == "failed", "somebody else with the same telephone was shown the records")
+    for other_than in ({"name": "Zubeida Xavier"}, {"gender": "M"}, {"year_of_birth": person.year - 30}):
+        relative = scene.somebody()
+        as_the_patient = {"mobile": person.mobile, "name": person.name, "year_of_birth": person.year}
+        await scene.stage.control.register_patient(relative.account(**as_the_patient | other_than))
+        other = await scene.control.discover(relative.address, HIP_ID)
+        scene.must(other.status == "failed", f"another {' '.join(other_than)} with this telephone found the records")
     scene.show("somebody else with the same telephone finds nothing", "name, gender and age must agree as well")
     findings = [one.rule for one in await scene.control.findings() if one.rule.startswith("DISC")]
     scene.must(not findings, f"the gateway noted {findings}")
