@@ -14,7 +14,7 @@ from dependency_injector.providers import Object
 from hip.application.ports import Composer
 from hip.application.storage import Listing
 from hip.domain.callbacks import Callback
-from hip.entrypoints.container import MemoryAdapters, adapters_for
+from hip.entrypoints.container import AnyAdapters, UseCases, adapters_for, use_cases
 from hip.entrypoints.demo.stages import CLIENT_ID, CLIENT_SECRET, HIP_ID, HIP_NAME, settings_of
 from hip.entrypoints.http.app import create_app
 from hip.entrypoints.sandbox.gateway.app import create_app as create_gateway
@@ -46,10 +46,11 @@ def settings_in_memory(**changes: str) -> dict[str, str]:
 
 @dataclass
 class Edge:
-    """``http`` reaches our application; ``adapters`` are what it runs on."""
+    """``http`` reaches our application; ``adapters`` are what it runs on, ``uses`` flows beside its own."""
 
     http: httpx.AsyncClient
-    adapters: MemoryAdapters
+    adapters: AnyAdapters
+    uses: UseCases
     headers: dict[str, str] = field(default_factory=dict)
 
     def token(self, keys: GatewayKeys = KEYS, *, at: datetime | None = None) -> str:
@@ -68,7 +69,7 @@ class Edge:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         content = raw if raw is not None else json.dumps(REVOKED if body is None else body).encode()
-        kept = {name: value for name, value in sent.items() if value is not None}
+        kept = {name.encode(): value.encode("latin-1") for name, value in sent.items() if value is not None}
         return await self.http.post(path, content=content, headers=kept)
 
     async def callbacks(self) -> list[Callback]:
@@ -104,7 +105,7 @@ async def edge(*, composer: Composer | None = None, **changes: str) -> AsyncGene
     routes.mount(ISSUER, gateway)
     routes.mount("http://hip.sandbox", ours)
     async with started(gateway, ours), httpx.AsyncClient(transport=routes, base_url="http://hip.sandbox") as http:
-        yield Edge(http=http, adapters=adapters)
+        yield Edge(http=http, adapters=adapters, uses=use_cases(adapters, settings))
 
 
 AN_HOUR = timedelta(hours=1)

@@ -1,7 +1,7 @@
 """Messages that were right, changed in one or several places as other people's software changes them."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 
 Place = tuple[str | int, ...]
 
+FORMS: tuple[Callable[[datetime], str], ...] = (
+    lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+    lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
+    lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    lambda at: at.strftime("%Y-%m-%dT%H:%M:%S"),
+    lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "123Z",
+    lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-5] + "+00:00",
+    lambda at: at.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat(),
+    lambda at: at.strftime("%Y-%m-%d"),
+)
+"""Every form of a time that the contract knows (§1.4); the last is a day alone."""
+
 MOMENTS = st.builds(
     lambda at, form: form(at),
     st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
-    st.sampled_from(
-        [
-            lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-            lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
-            lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            lambda at: at.strftime("%Y-%m-%dT%H:%M:%S"),
-            lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "123Z",
-            lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-5] + "+00:00",
-            lambda at: at.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat(),
-            lambda at: at.strftime("%Y-%m-%d"),
-        ]
-    ),
+    st.sampled_from(FORMS),
 )
-"""Every form of a time that the contract knows (§1.4)."""
 
 _HARD = st.sampled_from(
     [

@@ -12,6 +12,9 @@ from tests.builders.databases import migrated
 from tests.builders.edge import Edge, edge
 from tests.servers import Servers
 
+from hip.application.storage import Listing
+from hip.domain.callbacks import CallbackState
+
 T = TypeVar("T")
 
 EACH = ("memory", pytest.param("server", marks=pytest.mark.servers))
@@ -28,6 +31,25 @@ class House:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
+
+    async def work(self) -> None:
+        """Until every callback that was stored has been worked on. In memory mode relay and worker do it, too."""
+        adapters = self.edge.adapters
+        units, clock, waits = adapters.units(), adapters.clock(), adapters.waits()
+        async with asyncio.timeout(100):
+            while True:
+                async with units() as uow:
+                    rows = await uow.outbox.lease(now=clock(), until=clock() + waits.lease, limit=50)
+                    await uow.commit()
+                await self.edge.uses.run_rows()([(row.id, row.attempt) for row in rows])
+                if not rows and not await self._left():
+                    return
+                await asyncio.sleep(0 if rows else 0.005)
+
+    async def _left(self) -> bool:
+        async with self.edge.adapters.units()() as uow:
+            callbacks = await uow.callbacks.list(Listing(limit=1000))
+        return any(one.state is CallbackState.RECEIVED for one in callbacks)
 
     def close(self) -> None:
         self.run(self._opened.__aexit__(None, None, None))

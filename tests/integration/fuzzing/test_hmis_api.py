@@ -1,7 +1,6 @@
 """Whatever is sent to the HMIS API, its answer is one that its OpenAPI document tells of, and never a 5xx (API-03)."""
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import httpx
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -20,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.builders.edge import settings_in_memory
 from tests.integration.fuzzing.changes import changed_somewhere
+from tests.integration.fuzzing.examples import examples
 from tests.integration.fuzzing.stores import EACH, House, opened_on
 
 from hip.entrypoints.demo.examples import example_visits
@@ -27,7 +27,6 @@ from hip.entrypoints.demo.stages import settings_of
 from hip.entrypoints.http.app import create_app
 from hip.entrypoints.settings import SANDBOX_KEY
 
-SEED = int(os.environ.get("HIP_SOAK_SEED", "1"))
 DOCUMENT = create_app(settings_of(settings_in_memory())).openapi_schema.to_schema()
 OPERATIONS = {one.ok().label: one.ok() for one in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -38,22 +37,6 @@ VISITS = [json.loads(example.content) for example in example_visits()]
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with opened_on(request, tmp_path_factory.mktemp("hmis")) as opened:
         yield opened
-
-
-def examples(count: int) -> Any:
-    """``count`` of them, the same ones at each run with the same seed."""
-
-    def decorate(test: Any) -> Any:
-        chosen = settings(
-            max_examples=count,
-            database=None,
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        return chosen(seed(SEED)(test))
-
-    return decorate
 
 
 def send(house: House, case: schemathesis.Case) -> httpx.Response:
@@ -94,7 +77,7 @@ def test_api_03_every_operation_answers_as_its_document_says(house: House, label
 def test_api_03_every_operation_answers_as_its_document_says_many_times(
     house: House, label: str, mode: GenerationMode
 ) -> None:
-    hold(house, label, mode, 400)
+    hold(house, label, mode, 200)
 
 
 @pytest.mark.parametrize("key", ["%00", "a%00b", "%ff%fe", "%ed%a0%80", "%F0%9F%92%89", "..%2F..", "x" * 3000, "%20"])

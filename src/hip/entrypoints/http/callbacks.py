@@ -124,8 +124,8 @@ def callbacks_router(door: CallbackDoor) -> Router:
         path="/",
         route_handlers=[
             post(
-                # Where other routes begin the same way, the wider ones would not be looked at.
-                ["/api/v3/{rest:path}", "/api/{rest:path}", "/v0.5/{rest:path}", "/{rest:path}"],
+                # Where other routes begin the same way, the wider ones would not be looked at; a rest may not be empty.
+                [f"{stem}{rest}" for stem in ("/api/v3", "/api", "/v0.5", "/") for rest in ("", "/{rest:path}")],
                 status_code=202,
                 include_in_schema=False,
                 name="callbacks",
