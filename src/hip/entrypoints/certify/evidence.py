@@ -72,6 +72,8 @@ class Evidence:
     documents: tuple[Json, ...] = ()
     decisions: tuple[Json, ...] = ()
     visits: tuple[Json, ...] = ()
+    exchanges: tuple[Json, ...] = ()
+    """Of a run by hand, whose messages only the real gateway sees whole: our own calls with their REQUEST-IDs."""
 
 
 async def gathered(scene: Scene) -> Evidence:

@@ -1,26 +1,23 @@
 """``hip certify``: the milestone's test cases, run by one command."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 from typer.core import TyperGroup
 
 from hip.domain.errors import InvalidValue
+from hip.entrypoints.cli.certification_progress import Progress, summary
 from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, say, say_json, say_table
+from hip.entrypoints.settings import SANDBOX_KEY, Settings
 
 if TYPE_CHECKING:
     from hip.entrypoints.certify.catalogue import Case
     from hip.entrypoints.certify.running import Ground, Result, Run
-    from hip.entrypoints.settings import Settings
 
 
 class _RunByDefault(TyperGroup):
@@ -90,27 +87,52 @@ def run_cases(
     names: Names = None,
     memory: Annotated[bool, typer.Option("--memory", help="Everything in this process (the default).")] = False,
     server: Annotated[bool, typer.Option("--server", help="Embedded real servers and real processes.")] = False,
+    against: Annotated[
+        str, typer.Option("--against", metavar="URL", help="A running deployment; a person acts in a patient's app.")
+    ] = "",
+    gateway: Annotated[
+        str, typer.Option("--gateway", help="With --against: what stands behind it; `sandbox` is ABDM's.")
+    ] = "sandbox",
+    key: Annotated[
+        str, typer.Option("--key", envvar="HIP_CERTIFY_KEY", help="With --against: a key of its API.")
+    ] = SANDBOX_KEY,
+    timeout: Annotated[float, typer.Option("--timeout", help="With --against: seconds for each step.")] = 600.0,
+    state: Annotated[
+        Path, typer.Option("--state", metavar="FILE", help="With --against: what was done so far.")
+    ] = Path("var/certify.json"),
     report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Write the evidence there.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Decides the invented patients.")] = 1,
 ) -> None:
-    """Run cases, and the twins that must fail. Exit 0 only if all that are mandatory hold."""
+    """Run cases, and the twins that must fail. Exit 0 only if all that are mandatory hold.
+
+    With --against nothing is played by machines: each step is asked for, watched or confirmed, and written down in the
+    state file, so that the same command goes on where it was broken off.
+    """
     from hip.adapters.clock import system_clock
     from hip.entrypoints.certify.catalogue import chosen
     from hip.entrypoints.certify.report.facts import Asked, facts
     from hip.entrypoints.certify.report.writing import require_ours, write_report
     from hip.entrypoints.certify.running import Run
+    from hip.entrypoints.cli.certification_by_hand import ByHand
 
-    if memory and server:
-        raise InvalidValue("--server", "either --memory or --server")
+    if memory + server + bool(against) > 1:
+        raise InvalidValue("--against", "one of --memory, --server and --against")
+    if gateway != "sandbox":
+        raise InvalidValue("--gateway", "sandbox: production has no test patients")
     if report is not None:
         require_ours(report)
-    mode = "server" if server else "memory"
+    mode = "against" if against else "server" if server else "memory"
     selected, began, started = chosen(names or ()), time.perf_counter(), system_clock()
+    settings: Settings | None = None
     with ExitStack() as stack:
-        progress = stack.enter_context(_Progress(total=len(selected)))
-        run = Run(cases=selected, seed=seed, tell=progress.ended)
-        results, settings = asyncio.run(_play(run, _server(stack, progress) if server else _memory()))
-    _summary(results, mode=mode, seconds=time.perf_counter() - began)
+        progress = stack.enter_context(Progress(total=len(selected), plain=bool(against)))
+        if against:
+            hand = ByHand(against=against, key=key, seconds=timeout, state=state)
+            results = asyncio.run(hand.play(selected, progress.ended))
+        else:
+            run = Run(cases=selected, seed=seed, tell=progress.ended)
+            results, settings = asyncio.run(_play(run, _server(stack, progress) if server else _memory()))
+    summary(results, mode=mode, seconds=time.perf_counter() - began)
     if report is not None:
         said = facts(Asked(mode=mode, seed=seed, started=started, finished=system_clock()), settings)
         say(f"the evidence is in {write_report(report, results, said)}")
@@ -129,68 +151,8 @@ def _memory() -> "AbstractAsyncContextManager[Ground]":
     return memory_ground()
 
 
-def _server(stack: ExitStack, progress: "_Progress") -> "AbstractAsyncContextManager[Ground]":
+def _server(stack: ExitStack, progress: "Progress") -> "AbstractAsyncContextManager[Ground]":
     from hip.entrypoints.certify.grounds import server_ground
     from hip.entrypoints.embedded.places import fresh_folder
 
     return server_ground(Path(stack.enter_context(fresh_folder())), progress.line)
-
-
-class _Progress:
-    """A bar on a terminal, a line for each case otherwise."""
-
-    def __init__(self, *, total: int) -> None:
-        self._console = Console()
-        self._bar = Progress(console=self._console, transient=True) if self._console.is_terminal else None
-        self._task = self._bar.add_task("cases", total=total) if self._bar is not None else None
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def line(self, text: str) -> None:
-        """What is prepared meanwhile."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=text)
-        else:
-            self._say(f"          {text}")
-
-    def ended(self, result: "Result") -> None:
-        """One case is over."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=1, description=result.case.key)
-        else:
-            self._say(f"{result.word:>8}  {result.case.key} ({result.seconds:.2f} s)")
-
-    @staticmethod
-    def _say(text: str) -> None:
-        say(text)
-        sys.stdout.flush()
-
-
-def _summary(results: "Sequence[Result]", *, mode: str, seconds: float) -> None:
-    from hip.entrypoints.certify.verdicts import tally, troubles
-
-    if sys.stdout.isatty():
-        table = Table("case", "level", "", "shown", "twins", "seconds", title=f"ABDM milestone M2, {mode} mode")
-        for result in results:
-            colour = {"held": "green", "FAILED": "red", "replaced": "dim"}[result.word]
-            twins = f"{sum(twin.right for twin in result.twins)} of {len(result.twins)}" if result.twins else ""
-            shown = str(len(result.shown)) if result.played else ""
-            table.add_row(
-                result.case.key,
-                result.case.level,
-                f"[{colour}]{result.word}[/]",
-                shown,
-                twins,
-                f"{result.seconds:.2f}" if result.played else "",
-            )
-        Console().print(table)
-    for line in troubles(results):
-        say(line)
-    say(f"{tally(results)}; {seconds:.1f} s ({mode} mode)")

@@ -104,6 +104,13 @@ def _evidence(evidence: Evidence) -> list[Parts]:
         lines = [{**line, "at": clock(line["at"])} for line in evidence.decisions]
         rows_said = [[line[name] for name in names] for line in lines]
         parts += [tag("h2", "Decision records of the release gate"), table(heads, rows_said)]
+    if evidence.exchanges:
+        calls = [
+            (_short(clock(a["sentAt"] or "")), one["flow"], a["requestId"], f"{a['status'] or ''} {a['code'] or ''}")
+            for one in evidence.exchanges
+            for a in one["attempts"]
+        ]
+        parts += [tag("h2", "Our calls"), table(("time (UTC)", "flow", "REQUEST-ID", "answer"), calls, kind="exchange")]
     if evidence.messages:
         parts += [
             tag("h2", "Requests"),
