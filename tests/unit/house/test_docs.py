@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.unit.house.tree import ROOT, pyproject, texts
 
+from hip.entrypoints.certify.catalogue import cases
 from hip.entrypoints.settings import Settings
 
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
@@ -33,7 +34,7 @@ def test_every_setting_is_described() -> None:
 
 def test_no_document_names_a_setting_that_does_not_exist() -> None:
     of_commands = {name for path, text in texts() if path.parts[0] == "src" for name in ENVVAR.findall(text)}
-    known = _settings() | of_commands | {"HIP_SOAK_SEED"}
+    known = _settings() | of_commands | {"HIP_SOAK_SEED"} | {case.id for case in cases()}
     for document in DOCUMENTS:
         assert set(re.findall(r"\bHIP_[A-Z_]*[A-Z]\b", _read(str(document)))) <= known, document
 
