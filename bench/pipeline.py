@@ -1,6 +1,6 @@
 """Visits → validated bundles, by real processes on real servers.
 
-    .venv/bin/python bench/pipeline.py [--visits 10000] [--workers 2]
+    .venv/bin/python bench/pipeline.py [--visits 10000] [--workers 2] [--costs FILE]
 
 The visits are taken in first. The clock starts when the relay's first documents are stored, and stops when all are:
 lease, RQ, fork, compose, validate, MongoDB, Postgres, flag. Embedded PostgreSQL, MongoDB-wire server and Valkey. The
@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from process_costs import Memory, cpu_seconds, memory
+from process_costs import Memory, cpu_seconds, idle_seconds, memory
 from sqlalchemy import text
 
 from hip.adapters.clock import system_clock
@@ -86,13 +86,20 @@ def making(records: Sequence[VisitRecord]) -> float:
 
 @dataclass(frozen=True)
 class Flow:
-    """One run: bundles, seconds they took, CPU seconds by process, MB the workers grew by."""
+    """One run: bundles asked for and counted, seconds they took, CPU seconds by process, MB the workers grew by."""
 
+    asked: int
     bundles: int
     seconds: float
     cpu: dict[str, float]
     growth: float
     horse_growth: float
+    idle: float
+
+    @property
+    def cores(self) -> float:
+        """Processors that were left to us: what we used and what nobody wanted."""
+        return (sum(self.cpu.values()) + self.idle) / self.seconds
 
 
 async def take_in(database: PostgresDatabase, count: int) -> int:
@@ -124,6 +131,7 @@ async def run(group: Service, servers: EmbeddedServers, database: PostgresDataba
     relay = group.start("relay", "relay", module=module, environment=environment)
     roots["relay"] = [relay.pid]
     first: tuple[float, int] | None = None
+    idle = 0.0
     costs: dict[str, float] = {}
     parents: dict[int, list[float]] = {pid: [] for pid in roots["workers"]}
     horses: dict[int, Memory] = {}
@@ -133,6 +141,7 @@ async def run(group: Service, servers: EmbeddedServers, database: PostgresDataba
         if first is None and stored:
             first = (time.monotonic(), stored)
             costs = {name: sum(map(cpu_seconds, pids)) for name, pids in roots.items()}
+            idle = idle_seconds()
         for parent in roots["workers"]:
             if first is not None and (seen := memory(parent)) is not None:
                 parents[parent].append(seen.now)
@@ -148,13 +157,14 @@ async def run(group: Service, servers: EmbeddedServers, database: PostgresDataba
     assert first is not None
     began, before = first
     seconds = time.monotonic() - began
+    idle = idle_seconds() - idle
     await asyncio.sleep(1.5)  # the last horses end, and their CPU is their parent's
     cpu = {name: sum(map(cpu_seconds, pids)) - costs[name] for name, pids in roots.items()}
     growth = max(seen[-1] - seen[0] for seen in parents.values())
     peaks = [one.peak for one in horses.values()]
     third = max(1, len(peaks) // 3)
     horse_growth = statistics.mean(peaks[-third:]) - statistics.mean(peaks[:third])
-    return Flow(asked - before, seconds, cpu, growth, horse_growth)
+    return Flow(asked, asked - before, seconds, cpu, growth, horse_growth, idle)
 
 
 async def _stored(database: PostgresDatabase) -> int:
@@ -246,8 +256,26 @@ def report(options: argparse.Namespace, flow: Flow, made: float, closed: tuple[f
     ]  # fmt: skip
     for name, value, limit, met in lines:
         print(f"  {name:<58}{value:>8.2f}   limit {limit:g}   {'met' if met else 'MISSED'}")
-    print(f"  (a claimed row: {closed[0]:.3f} ms and {closed[1]:.3f} ms)")
+    if options.costs is not None:
+        options.costs.write_text(json.dumps(measured(options, flow), indent=2) + "\n", encoding="utf-8")
+    print(f"  ({flow.cores:.2f} processors were left to us; a claimed row: {closed[0]:.3f} ms and {closed[1]:.3f} ms)")
     return 0 if all(met for *_, met in lines) else 1
+
+
+def measured(options: argparse.Namespace, flow: Flow) -> dict[str, float]:
+    """What ``queueing.py`` starts from."""
+    each = {name: round(seconds / flow.bundles, 6) for name, seconds in flow.cpu.items()}
+    return {
+        "worker": each["workers"],
+        "postgres": each["postgres"],
+        "mongo": each["mongo"],
+        "relay": each["relay"] + each["valkey"],
+        "bundles_a_visit": round(flow.asked / options.visits, 3),
+        "bundles": flow.bundles,
+        "rate": round(flow.bundles / flow.seconds, 1),
+        "cores": round(flow.cores, 2),
+        "workers": options.workers,
+    }
 
 
 @contextmanager
@@ -275,6 +303,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="From visits to stored bundles.")
     parser.add_argument("--visits", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--costs", type=Path, help="write what queueing.py needs to this file")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -21,6 +21,12 @@ def cpu_seconds(root: int) -> float:
     return ticks / _TICKS
 
 
+def idle_seconds() -> float:
+    """CPU that nobody wanted since the machine came up, over all processors."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    return (int(fields[4]) + int(fields[5])) / _TICKS
+
+
 @dataclass(frozen=True)
 class Memory:
     """MB: what is resident now and what was at most."""
