@@ -8,13 +8,23 @@ from tests.builders.databases import connected, emptied
 from tests.builders.links import HIP, MEERA_ADDRESS
 from tests.builders.moments import NOW, SECOND
 from tests.builders.plans import plans_of
+from tests.builders.stored_visits import a_bundle_key, a_bundle_record
 
 from hip.adapters.postgres.units import PostgresDatabase
-from hip.application.storage import UnitOfWork
+from hip.application.storage import Topic, UnitOfWork
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import AbhaAddress, AbhaNumber, ConsentId, PatientReference, RequestId, TransactionId
+from hip.domain.identifiers import (
+    AbhaAddress,
+    AbhaNumber,
+    CareContextReference,
+    ConsentId,
+    PatientReference,
+    RequestId,
+    TransactionId,
+    VisitCode,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +56,15 @@ INSERT INTO generate_token_response (hip_id, request_id, abha_address, link_toke
 INSERT INTO initiated_link_request (hip_id, link_reference_number, request_id, status, created_at, updated_at,
     visit_code, patient_reference, abha_address, token_renewed) SELECT 'IN0410000123', n, n, 'linked', now(), now(), n,
     n, 'p@sbx', false FROM generate_series(1, 6000) n;
+INSERT INTO bundle_jobs (hip_id, visit_code, hi_type, version, state, attempts, updated_at)
+    SELECT 'IN0410000123', n, 'Prescription', 1, 'pending', 0, now() FROM generate_series(1, 6000) n;
+INSERT INTO bundles (hip_id, visit_code, hi_type, version, sha256, size, valid, clinical_date, composed_at)
+    SELECT 'IN0410000123', n, 'Prescription', 1, '', 1, true, now(), now() FROM generate_series(1, 6000) n;
+INSERT INTO visits (hip_id, visit_code, patient_reference, sealed_source, digest, version, received_at)
+    SELECT 'IN0410000123', n, n, '', '', 1, now() FROM generate_series(1, 6000) n;
+INSERT INTO ndhm_trigger_visit_data SELECT 'IN0410000123', n, false, now(), NULL FROM generate_series(1, 6000) n;
 """
+_DOCUMENT = a_bundle_key(visit_code=VisitCode("7"))
 _WANTED = PatientIdentifiers(
     abha_addresses=frozenset({AbhaAddress("p7@sbx")}),
     abha_numbers=frozenset({AbhaNumber("00000000000007")}),
@@ -68,6 +86,27 @@ QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = 
     "outbox.lease": (
         lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=50),
         {"ix_outbox_due"},
+    ),
+    "outbox.lease, the newest": (
+        lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=50, topics=[Topic.LINK], newest=True),
+        {"ix_outbox_due"},
+    ),
+    "outbox.held": (lambda uow: uow.outbox.held([(7, 1), (8, 1)]), {"uq_outbox_id"}),
+    "outbox.done_all": (lambda uow: uow.outbox.done_all([(7, 1), (8, 1)]), {"uq_outbox_id"}),
+    "bundle_jobs.begin": (lambda uow: uow.bundle_jobs.begin([_DOCUMENT], now=NOW), {"pk_bundle_jobs"}),
+    "bundle_jobs.finish": (
+        lambda uow: uow.bundle_jobs.finish([a_bundle_record(key=_DOCUMENT)], now=NOW),
+        {"pk_bundle_jobs"},
+    ),
+    "visits.lock_versions": (lambda uow: uow.visits.lock_versions(HIP, [VisitCode("7")]), {"pk_visits"}),
+    "triggers.process": (
+        lambda uow: uow.triggers.process(HIP, [VisitCode("7")], now=NOW),
+        {"pk_ndhm_trigger_visit_data"},
+    ),
+    "bundles.of_visits": (lambda uow: uow.bundles.of_visits(HIP, [VisitCode("7")]), {"pk_bundles"}),
+    "care_contexts.lock_several": (
+        lambda uow: uow.care_contexts.lock_several(HIP, [CareContextReference("7")]),
+        {"pk_care_context"},
     ),
     "outbox.current": (lambda uow: uow.outbox.current(7, 1), {"uq_outbox_id"}),
     "outbox.done": (lambda uow: uow.outbox.done(7, 1), {"uq_outbox_id"}),
