@@ -77,24 +77,30 @@ class Wish:
 
 def wishes(town: Town, *, transfers: int, chance: Random) -> Iterator[Wish]:
     """Until they come to ``transfers`` requests; each way to be difficult is met in turn, between well-behaved ones."""
-    faults = list(FAULTS)
+    faults = [fault for fault in FAULTS if fault != "silent"]
     chance.shuffle(faults)
+    # Who never answers comes first: pages of several rounds are then sure to be under way when the consent ends.
+    faults.insert(0, "silent")
     people, asked = list(town.persons()), 0
     for number in range(transfers):
         if asked >= transfers:
             return
         fault = faults[number // 2 % len(faults)] if number % 2 == 0 else None
-        wish = _wish(town, chance.choice(people), fault, chance, most=transfers - asked)
+        wish = _wish(town, chance.choice(people), fault, chance, alone=number % 3 == 1, most=transfers - asked)
         asked += wish.requests
         yield wish
 
 
-def _wish(town: Town, person: Person, fault: str | None, chance: Random, *, most: int) -> Wish:
-    # Few have many: a transfer of forty takes as long as twenty of two. Who never answers is pushed to until revoked.
-    most_contexts = 3 if fault == "silent" else town.visits
-    size = min(most_contexts, 1 + int(40 * chance.random() ** 3))
+def _wish(town: Town, person: Person, fault: str | None, chance: Random, *, alone: bool, most: int) -> Wish:
+    """``alone``: one kind of record is consented to, among contexts that have both."""
+    # Few have many: a transfer of forty takes as long as twenty of two.
+    size = min(town.visits, 1 + int(40 * chance.random() ** 3))
+    if fault == "silent":
+        size = min(town.visits, 9)
+    elif alone:
+        size = min(town.visits, max(size, 4))
     numbers = sorted(chance.sample(range(town.visits), size))
-    kinds = tuple(chance.choice([[kinds_of(numbers[0])[0]], list(KINDS), list(KINDS)]))
+    kinds = (kinds_of(numbers[0])[0],) if alone else KINDS
     narrow = chance.random() < 0.3
     granted = (numbers[0], numbers[len(numbers) // 2]) if narrow else WHOLE
     later: list[tuple[int, int]] = []
@@ -109,7 +115,7 @@ def _wish(town: Town, person: Person, fault: str | None, chance: Random, *, most
         granted=granted,
         later=tuple(later),
         fault=fault,
-        ended_after=chance.uniform(0, 1.5) if ends and (fault == "silent" or chance.random() < 0.7) else None,
+        ended_after=chance.uniform(0, 0.8) if ends and (fault == "silent" or chance.random() < 0.7) else None,
         expires=chance.random() < 0.3,
     )
 
