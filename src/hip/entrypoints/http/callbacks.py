@@ -48,6 +48,14 @@ def _requester(headers: Headers, facilities: Facilities) -> str | None:
     return named if named and facilities.find(named) is None else None
 
 
+def _authorization(headers: Headers) -> str | None:
+    """The only one: of two, what stands before us may have looked at the other (CB-01)."""
+    sent = headers.getall("authorization", [])
+    if len(sent) > 1:
+        raise Unauthenticated("more than one Authorization header")
+    return sent[0] if sent else None
+
+
 def _timestamp(text: str) -> datetime | None:
     try:
         return read_moment(text, field="TIMESTAMP")
@@ -70,7 +78,7 @@ class CallbackDoor:
         """401 nothing stored · 400 and 413 a hash only · repeat 202 · other body 409 · storage down 503 · else 202."""
         headers = request.headers
         try:
-            verified = await self.auth.check(headers.get("authorization"))
+            verified = await self.auth.check(_authorization(headers))
         except Unauthenticated as refusal:
             log.warning("callback-unauthenticated", code=refusal.code)
             return _refusal(401, refusal.code, str(refusal))
