@@ -49,6 +49,6 @@ class Exchanges(Protocol):
         """Put ``alias`` in the place of a business key that names a person (RET-02); the conversations stay."""
 
     async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
-        """How many attempts were sent since then (LINK-02)."""
+        """How many attempts since then left, or may have left, this service (LINK-02)."""
 
     async def list(self, listing: Listing) -> Sequence[Exchange]: ...

@@ -7,7 +7,7 @@ from hip.application.gateway_calls import GatewayCall, GenerateToken
 from hip.application.ports import Clock, Gateway, Ids
 from hip.application.storage import Units
 from hip.application.waits import Waits
-from hip.domain.errors import GatewayRefused, SessionRefused, Transient, Waiting
+from hip.domain.errors import NO_SESSION, SESSIONS, GatewayRefused, SessionRefused, Transient, Waiting
 from hip.domain.exchanges import Exchange, ExchangeId, Outcome
 from hip.domain.identifiers import HipId, RequestId
 
@@ -86,6 +86,9 @@ class Conversations:
         try:
             status = await self.gateway.send(call, hip_id=exchange.hip_id, request_id=request_id, now=self.clock())
         except GatewayRefused as refusal:
+            if refusal.call == SESSIONS:
+                # It was the session that was refused: the call itself never left.
+                return await self._settle(exchange, refused=refusal.status, code=NO_SESSION)
             if repeat_counts and call.flow.already_done(refusal.code):
                 return await self._settle(exchange, accepted=refusal.status, answered=call.flow.expects_callback)
             return await self._settle(exchange, refused=refusal.status, code=refusal.code)

@@ -39,7 +39,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """A leased piece of work. ``attempt`` counts leases, from 1; a row whose lease ran out comes back with the next."""
+    """A leased piece of work. ``attempt`` counts leases, from 1; a row whose lease ran out comes back with the next.
+
+    ``failures`` counts the tries that failed: fewer, for a lease may also end in waiting, or with its worker.
+    """
 
     id: int
     hip_id: HipId
@@ -47,6 +50,7 @@ class OutboxRow:
     key: str
     attempt: int
     lease_until: datetime
+    failures: int = 0
 
 
 Claim = tuple[int, int]
@@ -120,10 +124,13 @@ class Outbox(Protocol):
     async def give_back(self, claims: Sequence[Claim], *, run_at: datetime) -> None:
         """Whoever held these leases did nothing about them: ready again from ``run_at`` on."""
 
-    async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
+    async def defer(
+        self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None, counted: bool = False
+    ) -> bool:
         """Give the row back, to be leased again from ``run_at`` on. False as for ``done``.
 
-        ``error`` is the kind of failure and its code, never a value; None keeps the last one.
+        ``error`` is the kind of failure and its code, never a value; None keeps the last one. ``counted`` adds to the
+        row's failures.
         """
 
     async def bury(self, row_id: int, attempt: int, *, error: str | None = None) -> bool:

@@ -12,15 +12,15 @@ from hip.application.bundling import note_failed_bundle
 from hip.application.ports import Clock
 from hip.application.storage import Claim, OutboxRow, Topic, Units
 from hip.application.waits import Waits
-from hip.domain.errors import DomainError, StorageFailed, Transient, Waiting
+from hip.domain.errors import CircuitOpen, DomainError, StorageFailed, Transient, Waiting
 from hip.domain.identifiers import HipId, TransactionId
 from hip.domain.transfers import TransferState
 
 ATTEMPTS = 20
-"""After so many the row is dead and waits for an operator."""
+"""After so many failures the row is dead and waits for an operator; waiting and pauses of the gateway are none."""
 
 TRANSFER_ATTEMPTS = 400
-"""A transfer has a deadline of its own, and takes a lease for each look at whether its turn has come."""
+"""A transfer has a deadline of its own, within which its pages are pushed again and again."""
 
 
 class Handler(Protocol):
@@ -148,19 +148,21 @@ class RunRows:
                 await self._later(row, Transient("a bug"), error=type(failure).__name__)
 
     async def _later(self, row: OutboxRow, failure: Transient, *, error: str | None = None) -> None:
-        waits = isinstance(failure, Waiting)
-        error = None if waits else error or _kind(failure)
+        error = None if isinstance(failure, Waiting) else error or _kind(failure)
         if error is not None:
             self._tell("row-deferred", row, error)
         most = TRANSFER_ATTEMPTS if row.topic is Topic.TRANSFER else ATTEMPTS
-        if row.attempt >= most and row.topic is not Topic.CALLBACK and not waits:
+        if failure.counted and row.failures + 1 >= most and row.topic is not Topic.CALLBACK:
             await self._bury(row, error)
             return
-        wait: timedelta = failure.retry_after or self.waits.backoff(row.attempt, jitter=self.jitter())
+        wait: timedelta = failure.retry_after or self.waits.backoff(row.failures + 1, jitter=self.jitter())
+        if isinstance(failure, CircuitOpen):
+            # Not all at the moment when one may try: the others would only be stopped again.
+            wait += self.waits.backoff(min(row.attempt, 4), jitter=self.jitter())
         with suppress(StorageFailed):  # the lease runs out and the row comes back by itself
             async with self.units() as uow:
                 run_at = self.clock() + wait
-                held = await uow.outbox.defer(row.id, row.attempt, run_at=run_at, error=error)
+                held = await uow.outbox.defer(row.id, row.attempt, run_at=run_at, error=error, counted=failure.counted)
                 if held and row.topic is Topic.BUNDLE:
                     await note_failed_bundle(uow, row, error=error, next_run_at=run_at, now=self.clock())
                 await uow.commit()

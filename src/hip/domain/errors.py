@@ -15,6 +15,7 @@
     │   └── GatewayRefused     the gateway answered no: (code, call)
     └── Transient              worth another try later: storage, network, 5xx
         ├── Waiting            its turn has not come: no failure, and not counted as one
+        ├── CircuitOpen        nothing is sent to a host that keeps failing: not counted as a failure either
         ├── StorageFailed      Postgres, Mongo, Redis or the queue did not answer
         └── SessionRefused     the gateway refused our session token; it has been dropped
 
@@ -129,7 +130,12 @@ class GatewayRefused(DomainError):
 
 
 class Transient(HipError):
-    """Another try later may succeed. ``retry_after`` is the other side's wish, when it stated one."""
+    """Another try later may succeed. ``retry_after`` is the other side's wish, when it stated one.
+
+    ``counted`` is False for what uses up no try of the work that met it.
+    """
+
+    counted = True
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -143,6 +149,30 @@ class StorageFailed(Transient):
 
 class Waiting(Transient):
     """No failure: something else has to come first, and whatever ends it hurries what waits."""
+
+    counted = False
+
+
+NOT_SENT = "not-sent"
+"""Code of a call that certainly did not leave: repeating it cannot be felt twice, and it counts against no quota."""
+
+
+NO_SESSION = "no-session"
+"""Code of a call that did not leave because the gateway gave us no session for it."""
+
+SESSIONS = "sessions"
+"""The call by which a session is asked for, before the one that is wanted."""
+
+UNSENT = frozenset({NOT_SENT, NO_SESSION})
+
+
+class CircuitOpen(Transient):
+    """The host failed too often in a row: the call was not made. ``retry_after`` is when one may be tried again."""
+
+    counted = False
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message, retry_after=retry_after, code=NOT_SENT)
 
 
 class SessionRefused(Transient):

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType, Self
 
-from hip.domain.errors import IllegalTransition
+from hip.domain.errors import UNSENT, IllegalTransition
 from hip.domain.identifiers import HipId, RequestId
 
 ExchangeId = NewType("ExchangeId", str)
@@ -86,6 +86,11 @@ class Attempt:
     replied_at: datetime | None = None
     answered_at: datetime | None = None
     payload: str | None = None
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """False only for a call that certainly did not leave: it counts against no quota (LINK-02)."""
+        return self.answered_at is not None or self.code not in UNSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,9 @@ _OF_ANY_CALL: dict[str, Explanation] = {
     ),
     "no-reply": _say(_IT, "the gateway did not reply", "check the network; it is tried again by itself"),
     "not-sent": _say(_IT, "the gateway cannot be reached", "check the network; it is tried again by itself"),
+    "no-session": _say(
+        _IT, "the gateway gave us no session", "check client id and secret, then the network; it is tried again"
+    ),
 }
 
 _ITS_OWN_FAULT = frozenset({"ABDM-1000", "ABDM-1011", "ABDM-1018", "ABDM-1020", "ABDM-1029", "ABDM-1048", "500", "503"})

@@ -44,7 +44,9 @@ class TokenTurn:
         """
         if latest is not None and latest.outcome in (Outcome.SENT, Outcome.ACCEPTED):
             return cls()
-        last = latest.attempts[-1] if latest is not None else None
+        # What never left tells nothing about the patient, and the gateway remembers nothing of it.
+        arrived = [attempt for attempt in latest.attempts if attempt.may_have_arrived] if latest is not None else []
+        last = arrived[-1] if arrived else None
         if last is not None and last.code == BLOCKED and now < (last.answered_at or last.sent_at) + quota:
             return cls(refused=BLOCKED)
         if last is not None and last.code in FOR_THE_DESK and last.payload == payload:

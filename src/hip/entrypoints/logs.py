@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import datetime
 from typing import Any, cast
 
 import structlog
@@ -23,6 +24,7 @@ ALLOWED = frozenset(
         "error",
         "flow",
         "hip_id",
+        "host",
         "kind",
         "method",
         "mode",
@@ -32,6 +34,7 @@ ALLOWED = frozenset(
         "state",
         "status",
         "topic",
+        "until",
     }
 )
 
@@ -68,3 +71,8 @@ def report_alarm(event: str, *, hip_id: HipId, subject: str, detail: str = "") -
 def report_row(event: str, *, topic: str, row: int, attempt: int, error: str) -> None:
     """What became of an outbox row that did not simply succeed."""
     log.warning(event, component="worker", topic=topic, row=row, attempt=attempt, error=error)
+
+
+def report_circuit(event: str, *, host: str, failures: int, until: datetime | None) -> None:
+    """A circuit opened or closed: nothing is sent to this host ``until`` (UTC) then."""
+    log.warning(event, component="circuit", host=host, count=failures, until=until.isoformat() if until else None)

@@ -133,6 +133,8 @@ class Settings(BaseSettings):
     consent_requester: Literal["warn", "enforce"] = "warn"
     wait_scale: float = Field(default=1.0, gt=0, le=10)
     gateway_timeout: float = Field(default=20.0, gt=0, le=120)
+    gateway_failures: int = Field(default=3, ge=0, le=100)
+    gateway_pause: float = Field(default=30.0, gt=0, le=3600)
     link_authentication: Literal["DIRECT", "MEDIATED"] = "DIRECT"
     otp_url: str = ""
     otp_headers: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)

@@ -27,15 +27,18 @@ from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.rq_jobs import RqJobQueue
 from hip.adapters.session_cache import RedisSessionCache
 from hip.adapters.token_cache import RedisTokenCache
+from hip.application.circuits import Circuits
 from hip.application.discovery import DiscoveryRules
 from hip.application.link_inits import LinkingRules
 from hip.application.ports import Clock, Entropy, Facilities, Ids, KeyVault, SessionCache, VisitRecords
 from hip.application.storage import Units
 from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
+from hip.domain.circuits import CircuitRules
 from hip.domain.link_attempts import AuthenticationType
 from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
 from hip.entrypoints.facilities import ConfiguredFacilities
+from hip.entrypoints.logs import report_circuit
 from hip.entrypoints.settings import Settings
 
 MOUNTED_REQUESTER = "hiu.sandbox"
@@ -81,7 +84,19 @@ def gateway_http(settings: Settings, transport: httpx.AsyncBaseTransport | None)
     )
 
 
-def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids, sessions: SessionCache) -> HttpGateway:
+def circuits(settings: Settings, clock: Clock) -> Circuits:
+    rules = CircuitRules(
+        failures=settings.gateway_failures,
+        pause=timedelta(seconds=settings.gateway_pause) * settings.wait_scale,
+        # A call, and the session it may need first, each within its timeout.
+        probe=timedelta(seconds=2 * settings.gateway_timeout),
+    )
+    return Circuits(rules, clock, report_circuit)
+
+
+def gateway(
+    http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids, sessions: SessionCache, circuits: Circuits
+) -> HttpGateway:
     return HttpGateway(
         http,
         GatewaySettings(
@@ -95,6 +110,7 @@ def gateway(http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids,
         clock=clock,
         ids=ids,
         sessions=sessions,
+        circuits=circuits,
     )
 
 

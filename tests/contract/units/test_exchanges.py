@@ -162,3 +162,13 @@ async def test_link_02_every_attempt_since_a_moment_counts(units: Units) -> None
         assert await since(SECOND) == 2
         assert await since(MINUTE) == 2
         assert await since(3 * MINUTE) == 0
+
+
+async def test_link_02_only_an_attempt_that_certainly_did_not_leave_is_not_counted(units: Units) -> None:
+    for number, code in enumerate(["not-sent", "no-session", "no-reply", "ABDM-1207"], start=1):
+        exchange = numbered(number)
+        await save(units, exchange.refuse(exchange.attempts[0].request_id, status=None, code=code, now=NOW + SECOND))
+    answered = numbered(5).refuse(numbered(5).attempts[0].request_id, status=None, code="not-sent", now=NOW + SECOND)
+    await save(units, answered.answer(answered.attempts[0].request_id, code=None, now=NOW + SECOND))
+    async with units() as uow:
+        assert await uow.exchanges.requests_since(HIP, Flow.GENERATE_TOKEN, "meera.k01@sbx", NOW) == 3

@@ -230,3 +230,14 @@ async def test_a_cancelled_row_is_never_leased_and_a_running_one_cannot_be_cance
         await uow.commit()
     assert await lease(units, now=NOW + SECOND) == []
     assert await waiting(units) == 1
+
+
+async def test_a_row_knows_how_often_it_failed_apart_from_how_often_it_was_leased(units: Units) -> None:
+    await add(units, "88120")
+    for counted in (True, False, True):
+        (row,) = await lease(units)
+        async with units() as uow:
+            assert await uow.outbox.defer(row.id, row.attempt, run_at=NOW, error="Transient", counted=counted)
+            await uow.commit()
+    (row,) = await lease(units)
+    assert (row.attempt, row.failures) == (4, 2)

@@ -13,10 +13,11 @@ import pytest
 from tests.unit.gateway import calls, schemas
 
 from hip.adapters.gateway.client import HttpGateway
-from hip.adapters.gateway.connection import NOT_SENT
 from hip.adapters.gateway.settings import GatewaySettings
+from hip.application.circuits import Circuits
 from hip.application.gateway_calls import GatewayCall
-from hip.domain.errors import GatewayRefused, LinkTokenRefused, SessionRefused, Transient
+from hip.domain.circuits import CircuitRules
+from hip.domain.errors import NOT_SENT, CircuitOpen, GatewayRefused, LinkTokenRefused, SessionRefused, Transient
 from hip.domain.exchanges import Flow
 
 SECRET = "canary-client-secret"
@@ -386,3 +387,35 @@ async def test_no_failure_and_no_log_shows_a_secret_a_token_a_name_or_an_address
     shown = f"{raised.value!r} {raised.value} {raised.value.__cause__!r} {caplog.text} {desk.settings!r}"
     for canary in ("canary", "Meera", "meera", "9112345", "abdm.gov.in/api/hiecm/hip"):
         assert canary not in shown
+
+
+async def test_a_gateway_that_keeps_failing_is_spared_until_one_call_finds_it_back() -> None:
+    desk = Desk()
+    seen: list[str] = []
+    rules = CircuitRules(failures=2, pause=timedelta(seconds=30))
+
+    def report(event: str, **_: object) -> None:
+        seen.append(event)
+
+    circuits = Circuits(rules, desk.clock, report)
+    desk.client = HttpGateway(desk.http, desk.settings, clock=desk.clock, ids=calls.Numbered(), circuits=circuits)
+    desk.gateway.answer = replying(503)
+
+    def tried() -> int:
+        return sum(not request.url.path.endswith("/sessions") for request in desk.gateway.asked)
+
+    for _ in range(2):
+        with pytest.raises(Transient) as failed:
+            await desk.send()
+        assert failed.value.counted
+    with pytest.raises(CircuitOpen) as stopped:
+        await desk.send()
+    assert (stopped.value.code, tried()) == (NOT_SENT, 2)
+    desk.clock.pass_(seconds=30)
+    with pytest.raises(Transient) as probed:
+        await desk.send()
+    assert (probed.value.counted, tried()) == (False, 3), "the one that tries uses up no try"
+    desk.clock.pass_(seconds=30)
+    desk.gateway.answer = replying(202)
+    assert await desk.send() == 202
+    assert seen == ["circuit-opened", "circuit-opened", "circuit-closed"]

@@ -11,6 +11,7 @@ from hip.adapters.gateway import paths, wire
 from hip.adapters.gateway.connection import GatewayConnection, Reply
 from hip.adapters.gateway.session import GatewaySession
 from hip.adapters.gateway.settings import GatewaySettings
+from hip.application.circuits import Circuits
 from hip.application.gateway_calls import GatewayCall, LinkCareContexts
 from hip.application.ports import Clock, Ids, SessionCache
 from hip.domain.errors import SessionRefused, Transient
@@ -21,7 +22,8 @@ class HttpGateway:
     """The ``Gateway`` port, and the few calls an operator and the callback verification need.
 
     ``http`` stays the caller's to close. ``ids`` numbers the calls that no exchange stands behind (sessions, bridge,
-    certs); ``clock`` dates them. ``sessions`` shares the session token with the other processes of the deployment.
+    certs); ``clock`` dates them. ``circuits`` spare a gateway that keeps failing (without: it is always tried);
+    ``sessions`` shares the session token with the other processes of the deployment.
     """
 
     def __init__(
@@ -31,9 +33,10 @@ class HttpGateway:
         *,
         clock: Clock,
         ids: Ids,
+        circuits: Circuits | None = None,
         sessions: SessionCache | None = None,
     ) -> None:
-        self._connection = GatewayConnection(http, settings)
+        self._connection = GatewayConnection(http, settings, circuits)
         self._session = GatewaySession(self._connection, ids, sessions)
         self._paths = {**paths.CALLS, **settings.paths}
         self._clock = clock

@@ -1,7 +1,8 @@
 """One HTTP call to the gateway: standard headers out, any 2xx or an error of our own back (contract §1.2, §1.10)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,14 +12,12 @@ import msgspec
 
 from hip.adapters.gateway.errors import refused
 from hip.adapters.gateway.settings import GatewaySettings
-from hip.domain.errors import LinkTokenRefused, Transient
+from hip.application.circuits import Circuits, Passage
+from hip.domain.errors import NOT_SENT, LinkTokenRefused, Transient
 from hip.domain.identifiers import HipId
 
 LONGEST_REPLY = 4 * 1024 * 1024
 """Bytes; no reply of the contract comes near, and an endless one must not fill the memory."""
-
-NOT_SENT = "not-sent"
-"""Transient code for a call that certainly did not leave: repeating it cannot be felt twice."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -45,10 +44,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConnection:
-    """``http`` is used as it is given: it decides on proxies, TLS and transport."""
+    """``http`` is used as it is given: it decides on proxies, TLS and transport. ``circuits`` spare a failing host."""
 
     http: httpx.AsyncClient
     settings: GatewaySettings
+    circuits: Circuits | None = None
 
     async def request(
         self,
@@ -66,11 +66,40 @@ class GatewayConnection:
         """Send once. ``call`` names it in errors, which never hold URL, body or token.
 
         Raises SessionRefused (only when ``token`` was sent), GatewayRefused, and Transient: with code ``not-sent``
-        when the call cannot have left, without a code when its fate is unknown.
+        when the call cannot have left (CircuitOpen: because it was not tried), without a code when its fate is unknown.
         """
         headers = self._headers(request_id=request_id, now=now, token=token, hip_id=hip_id, link_token=link_token)
         if body is not None:
             headers["Content-Type"] = "application/json"
+        async with self._passage() as passage:
+            status, answered, content = await self._sent(call, method, path, headers, body, passage)
+        if 200 <= status < 300:
+            return Reply(status=status, body=content)
+        refusal = refused(
+            call=call,
+            status=status,
+            headers=answered,
+            body=content,
+            with_session=token is not None,
+            now=now,
+            throttle_wait=self.settings.throttle_wait,
+        )
+        if isinstance(refusal, Transient):
+            refusal.counted = not passage.probe
+        raise refusal
+
+    @asynccontextmanager
+    async def _passage(self) -> AsyncGenerator[Passage]:
+        if self.circuits is None:
+            yield Passage(probe=False)
+            return
+        async with self.circuits.passage(self.settings.host) as passage:
+            yield passage
+
+    async def _sent(
+        self, call: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None, passage: Passage
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and content of the reply; ``passage`` is told whether the host lives."""
         limit = self.settings.timeout.total_seconds()
         try:
             async with (
@@ -86,20 +115,16 @@ class GatewayConnection:
             ):
                 content = await _limited(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol):
-            raise Transient(f"{call}: the gateway cannot be reached", code=NOT_SENT) from None
+            passage.failed()
+            lost = Transient(f"{call}: the gateway cannot be reached", code=NOT_SENT)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError):
-            raise Transient(f"{call}: no reply from the gateway") from None
-        if response.is_success:
-            return Reply(status=response.status_code, body=content)
-        raise refused(
-            call=call,
-            status=response.status_code,
-            headers=response.headers,
-            body=content,
-            with_session=token is not None,
-            now=now,
-            throttle_wait=self.settings.throttle_wait,
-        )
+            passage.failed()
+            lost = Transient(f"{call}: no reply from the gateway")
+        else:
+            passage.answered(response.status_code)
+            return response.status_code, response.headers, content
+        lost.counted = not passage.probe
+        raise lost
 
     def _headers(
         self, *, request_id: str, now: datetime, token: str | None, hip_id: HipId | None, link_token: str | None

@@ -10,7 +10,7 @@ import msgspec
 from hip.adapters.gateway import paths
 from hip.adapters.gateway.connection import GatewayConnection
 from hip.application.ports import Ids, SessionCache
-from hip.domain.errors import HipError, StorageFailed, Transient
+from hip.domain.errors import NO_SESSION, NOT_SENT, SESSIONS, HipError, StorageFailed, Transient
 
 RENEWED_BEFORE = timedelta(seconds=60)
 """A token is not used in its last minute, or in the second half of a life shorter than two."""
@@ -102,14 +102,18 @@ class GatewaySession:
         )
         try:
             reply = await self._connection.request(
-                "sessions", "POST", paths.SESSIONS, request_id=self._ids(), now=now, body=body
+                SESSIONS, "POST", paths.SESSIONS, request_id=self._ids(), now=now, body=body
             )
             answer = reply.json()
         except Transient as failure:
-            raise Transient(str(failure), retry_after=failure.retry_after, code=failure.code or "no-session") from None
+            # Whatever the session was wanted for has not been sent, and is to be told from a call that was.
+            code = failure.code if failure.code == NOT_SENT else NO_SESSION
+            lost = Transient(str(failure), retry_after=failure.retry_after, code=code)
+            lost.counted = failure.counted
+            raise lost from None
         value = answer.get("accessToken") if isinstance(answer, dict) else None
         if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value or not value:
-            raise Transient("sessions: the gateway's reply holds no token", code="no-session")
+            raise Transient("sessions: the gateway's reply holds no token", code=NO_SESSION)
         life = _life(answer.get("expiresIn"))
         return _Token(value, now + life - min(RENEWED_BEFORE, life / 2))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from hip.domain.exchanges import Flow
 
@@ -23,6 +24,11 @@ class GatewaySettings:
     timeout: timedelta = timedelta(seconds=30)
     throttle_wait: timedelta = timedelta(seconds=60)
     paths: Mapping[Flow, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        """Host and port of the gateway: whose circuit its failures open."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2].lower()
 
     def url(self, path: str) -> str:
         """``path`` under the base, whether or not the base ends in a slash."""

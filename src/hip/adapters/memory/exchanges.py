@@ -65,7 +65,7 @@ class MemoryExchanges:
     async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
         await self._session.step()
         rows = self._about(hip_id, flow, business_key)
-        return sum(attempt.sent_at >= since for row in rows for attempt in row.attempts)
+        return sum(attempt.sent_at >= since and attempt.may_have_arrived for row in rows for attempt in row.attempts)
 
     async def list(self, listing: Listing) -> Sequence[Exchange]:
         await self._session.step()

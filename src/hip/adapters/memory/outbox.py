@@ -23,6 +23,7 @@ class _Row:
     attempt: int = 0
     state: JobState = JobState.READY
     error: str | None = None
+    failures: int = 0
 
     @property
     def waiting(self) -> bool:
@@ -37,6 +38,7 @@ class _Row:
             key=self.key,
             attempt=self.attempt,
             lease_until=self.run_at,
+            failures=self.failures,
         )
 
 
@@ -128,8 +130,10 @@ class MemoryOutbox:
             if await self._end(row_id, attempt, state=JobState.READY, run_at=run_at):
                 self.added = True
 
-    async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
-        return await self._end(row_id, attempt, state=JobState.READY, run_at=run_at, error=error)
+    async def defer(
+        self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None, counted: bool = False
+    ) -> bool:
+        return await self._end(row_id, attempt, state=JobState.READY, run_at=run_at, error=error, failures=int(counted))
 
     async def bury(self, row_id: int, attempt: int, *, error: str | None = None) -> bool:
         return await self._end(row_id, attempt, state=JobState.DEAD, error=error)
@@ -179,12 +183,19 @@ class MemoryOutbox:
         state: JobState,
         run_at: datetime | None = None,
         error: str | None = None,
+        failures: int = 0,
     ) -> bool:
         await self._session.step()
         row = self._held(row_id, attempt)
         if row is None:
             return False
-        ended = replace(row, state=state, run_at=run_at or row.run_at, error=error or row.error)
+        ended = replace(
+            row,
+            state=state,
+            run_at=run_at or row.run_at,
+            error=error or row.error,
+            failures=row.failures + failures,
+        )
         self._rows.put(row_id, ended)
         return True
 

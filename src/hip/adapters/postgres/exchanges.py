@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, delete, func, select, tuple_, update
+from sqlalchemy import RowMapping, Select, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hip.adapters.postgres.statements import Statements, listed, lock_number, upsert
 from hip.adapters.postgres.tables.conversations import attempts, exchanges
 from hip.application.storage import Listing
-from hip.domain.errors import Conflict
+from hip.domain.errors import UNSENT, Conflict
 from hip.domain.exchanges import Attempt, Exchange, ExchangeId, Flow, Outcome
 from hip.domain.identifiers import HipId, RequestId
 
@@ -155,6 +155,7 @@ class PostgresExchanges:
             select(func.count())
             .select_from(attempts)
             .where(attempts.c.hip_id == hip_id, attempts.c.exchange_id.in_(ids), attempts.c.sent_at >= since)
+            .where(or_(attempts.c.code.is_(None), attempts.c.code.not_in(UNSENT), attempts.c.answered_at.is_not(None)))
         )
         return int((await self._statements.run(counted)).scalar_one())
 

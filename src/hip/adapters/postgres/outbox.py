@@ -58,6 +58,7 @@ def _outbox_row(row: RowMapping) -> OutboxRow:
         key=row["key"],
         attempt=row["attempt"],
         lease_until=row["lease_until"],
+        failures=row["failures"],
     )
 
 
@@ -162,10 +163,15 @@ class PostgresOutbox:
         )
         self.rang = self.rang or count > 0
 
-    async def defer(self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None) -> bool:
+    async def defer(
+        self, row_id: int, attempt: int, *, run_at: datetime, error: str | None = None, counted: bool = False
+    ) -> bool:
         kept = func.coalesce(error, outbox.c.error)
+        failures = outbox.c.failures + int(counted)
         return await self._held(
-            _leave(row_id, attempt).values(state="ready", lease_until=None, run_at=run_at, error=kept)
+            _leave(row_id, attempt).values(
+                state="ready", lease_until=None, run_at=run_at, error=kept, failures=failures
+            )
         )
 
     async def bury(self, row_id: int, attempt: int, *, error: str | None = None) -> bool:

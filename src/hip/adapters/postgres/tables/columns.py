@@ -16,8 +16,8 @@ def text(name: str, *, null: bool = False) -> Column[str]:
     return Column(name, Text, nullable=null)
 
 
-def whole(name: str, *, null: bool = False) -> Column[int]:
-    return Column(name, Integer, nullable=null)
+def whole(name: str, *, null: bool = False, default: str | None = None) -> Column[int]:
+    return Column(name, Integer, nullable=null, server_default=default)
 
 
 def flag(name: str, *, key: str | None = None) -> Column[bool]:

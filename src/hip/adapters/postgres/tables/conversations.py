@@ -100,6 +100,7 @@ outbox = Table(
     Column("priority", SmallInteger, nullable=False),
     moment("run_at"),
     whole("attempt"),
+    whole("failures", default="0"),
     moment("lease_until", null=True),
     text("state"),
     text("error", null=True),
