@@ -378,7 +378,7 @@ def _verified(folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
     return ended.code, ended.stdout + ended.stderr
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_eight_transfers_to_difficult_requesters_end_right_while_processes_are_killed():
     """REL-21, PUSH-06, PUSH-08: by seed (HIP_SOAK_SEED)."""
     with fresh_folder(inside=quick_disk()) as folder:
@@ -389,7 +389,7 @@ def test_eight_transfers_to_difficult_requesters_end_right_while_processes_are_k
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_three_hundred_transfers_to_difficult_requesters_end_right_while_everything_is_killed():
     """REL-21, PUSH-06, PUSH-08: by seed (HIP_SOAK_SEED)."""
     first = ("worker", "relay", "serve", "worker-2", "redis", "worker", "postgres")
