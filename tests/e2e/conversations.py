@@ -4,6 +4,7 @@ An end is only reached when both sides agree: what our API shows is held against
 """
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,7 +20,10 @@ from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView
 
 Json = dict[str, Any]
 ENDED = frozenset({"linked", "refused", "sms-sent", "unanswered"})
+WELL_ENDED = frozenset({"linked", "sms-sent", "TRANSFERRED", "announced", "revoked", "closed", "shared"})
 MISTYPED_AT_MOST = 4
+NOTIFIED_AT_MOST = 4  # the first time, and after 5, 15 and 60 seconds (contract §2.3)
+ANNOUNCED_WITHIN = 300  # looks, 0.3 seconds apart
 TOLD_WITHIN = 100  # looks, a tenth of a second apart; a notice that the gateway withholds never comes
 
 
@@ -34,7 +38,7 @@ class End:
     @property
     def explained(self) -> bool:
         """Success needs no reason, anything else has one."""
-        return self.state in ("linked", "sms-sent", "TRANSFERRED", "announced", "revoked", "closed") or self.why != ""
+        return self.state in WELL_ENDED or self.why != ""
 
 
 class Unexplained(AssertionError):
@@ -121,21 +125,40 @@ class Conversations:
         return End("revoke", "not told", "withheld by the gateway")
 
     async def announce(self, person: Person) -> End:
-        """A linked visit changes: the gateway is told, and again while it does not know the link. One at a time."""
+        """A linked visit changes: the gateway is told, and again while it does not know the link."""
         end = await self.link(person)
         if end.state != "linked":
             return End("announce", end.state, end.why)
-        known = {one["id"] for one in await self._exchanges("context-notify")}
         await self._hand_over(person, person.visit(medicine="Paracetamol 650 mg tablet"))
+        for _ in range(ANNOUNCED_WITHIN):
+            await asyncio.sleep(0.3)
+            said = await self._announcements(person)
+            if not said:
+                continue
+            last = said["attempts"][-1]
+            if said["outcome"] == "answered" and not last["code"]:
+                return End("announce", "announced", said["firstRefusal"] or "")
+            if said["outcome"] == "unanswered":
+                return End("announce", "unanswered", "no-answer")
+            if len(said["attempts"]) >= NOTIFIED_AT_MOST and said["outcome"] == "refused" and last["code"]:
+                return End("announce", "refused", last["code"])
+        raise Unexplained(f"{person.code}: the change was never announced")
 
-        async def look() -> list[Json]:
-            return [one for one in await self._exchanges("context-notify") if one["id"] not in known]
-
-        def over(seen: list[Json]) -> bool:
-            return bool(seen) and seen[0]["attempts"][-1]["answeredAt"] and not seen[0]["attempts"][-1]["code"]
-
-        [last] = await self.stage.control.until(f"the announcement of {person.code}", look, over)
-        return End("announce", "announced", last["firstRefusal"] or "")
+    async def share(self, person: Person) -> End:
+        """The patient scans a counter's code, twice: one place in the queue, and the desk sees the profile once."""
+        control = self.stage.control
+        await control.register_patient(person.account())
+        first, again = [await control.share_profile(person.address, HIP_ID, person.counter) for _ in range(2)]
+        tokens = {shown.token_number for shown in (first, again) if shown.status == "shared"}
+        hold(len(tokens) <= 1, f"{person.code}: two places in one queue: {tokens}")
+        seen = [one for one in await self._list("/v1/queue?limit=1000") if _is_of(one, person)]
+        hold(len(seen) <= 1, f"{person.code}: stands {len(seen)} times in the queue")
+        if not tokens:
+            return End("share", "not shared", first.problem.code if first.problem else "")
+        hold(
+            [one["tokenNumber"] for one in seen] == list(tokens), f"{person.code}: told {tokens}, the desk sees {seen}"
+        )
+        return End("share", "shared")
 
     async def close(self, person: Person) -> End:
         """The patient closes the ABHA account: links are forgotten, visits are kept."""
@@ -206,8 +229,14 @@ class Conversations:
         entries = await self.stage.control.journal(path="consent/request/hip/notify", direction="out")
         return [entry.note for entry in entries if consent_id in str(entry.body or "") or entry.note == "withheld"]
 
-    async def _exchanges(self, flow: str) -> list[Json]:
-        return [one for one in await self._list("/v1/exchanges?limit=1000") if one["flow"] == flow]
+    async def _announcements(self, person: Person) -> Json | None:
+        """Our exchange about the change, known by the REQUEST-IDs that the gateway saw with this visit."""
+        calls = await self.stage.control.journal(path="link/context/notify", direction="in")
+        ids = {entry.request_id for entry in calls if f'"{person.code}"' in json.dumps(entry.body)}
+        if not ids:
+            return None
+        exchanges = [one for one in await self._list("/v1/exchanges?limit=1000") if one["flow"] == "context-notify"]
+        return next((one for one in exchanges if ids & {each["requestId"] for each in one["attempts"]}), None)
 
     async def _hand_over(self, person: Person, content: bytes) -> None:
         await self.stage.control.register_patient(person.account())
@@ -246,9 +275,14 @@ class Conversations:
         return shown
 
     async def _list(self, path: str) -> list[Json]:
-        response = await self.stage.hmis.get(path)
-        shown: list[Json] = response.json()
-        return shown
+        """Asked again while the service is down."""
+        while True:
+            with suppress(httpx.TransportError):
+                response = await self.stage.hmis.get(path)
+                if response.is_success:
+                    shown: list[Json] = response.json()
+                    return shown
+            await asyncio.sleep(0.2)
 
 
 Kind = Callable[[Conversations, Person], Awaitable[End]]
@@ -259,6 +293,8 @@ KINDS: dict[str, Kind] = {
     "transfer": Conversations.transfer,
     "revoke": Conversations.revoke,
     "close": Conversations.close,
+    "announce": Conversations.announce,
+    "share": Conversations.share,
 }
 
 
@@ -285,6 +321,10 @@ async def play(
 
     await asyncio.gather(*(one(number, kind) for number, kind in enumerate(kinds, 1)))
     return ends, wrong
+
+
+def _is_of(token: Json, person: Person) -> bool:
+    return (token["profile"] or {}).get("abhaAddress") == person.address
 
 
 def _reason(shown: Json) -> str:

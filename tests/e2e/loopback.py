@@ -35,6 +35,7 @@ async def memory_loopback(folder: Path, *, wait_scale: float = 0.01) -> AsyncGen
             *scale,
             "--ack-patience",
             "8",
+            "--keep-bodies",
             "--register",
             json.dumps({"clients": [client]}),
             module=SANDBOX,

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.e2e.conversations import play
+from tests.e2e.ledger import all_settled
 from tests.e2e.loopback import PATIENCE, memory_loopback
 from tests.servers import quick_disk
 
@@ -67,6 +68,7 @@ async def _soak(stage: Stage, *, count: int, at_once: int, meanwhile: Awaitable[
             await beside
     assert not wrong, f"seed {SEED}, {len(wrong)} of {count}:\n" + "\n".join(each[:600] for each in wrong[:20])
     assert sum(ends.values()) == count
+    await all_settled(stage.control)
     # Chance may spoil some; a service that spoils most has another reason.
     well = sum(times for (_, _, why), times in ends.items() if why in ("", "1 bundle sent"))
     assert well > count * 0.6, ends
@@ -81,7 +83,11 @@ async def _memory(count: int, at_once: int) -> None:
 async def _server(folder: Path, *, count: int, at_once: int, every: tuple[float, float]) -> None:
     more = {"HIP_GATEWAY_TIMEOUT": PATIENCE, "HIP_PUSH_TIMEOUT": PATIENCE}
     async with server_stage(
-        folder, wait_scale=SCALE, report=lambda _: None, settings=more, gateway_options=("--ack-patience", "20")
+        folder,
+        wait_scale=SCALE,
+        report=lambda _: None,
+        settings=more,
+        gateway_options=("--ack-patience", "20", "--keep-bodies"),
     ) as stage:
         await stage.register_bridge()
         killing = Killing(stage, SEED, every=every)

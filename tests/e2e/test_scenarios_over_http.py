@@ -65,6 +65,7 @@ WELL = {
     "revoke": End("revoke", "revoked"),
     "close": End("close", "closed"),
     "announce": End("announce", "announced"),
+    "share": End("share", "shared"),
 }
 
 

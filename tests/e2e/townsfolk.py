@@ -38,6 +38,11 @@ class Person:
         """Of this person's visit, which is its care context's reference."""
         return f"T-{self.number}"
 
+    @property
+    def counter(self) -> str:
+        """Where this person registers, one of five."""
+        return f"counter-{self.number % 5}"
+
     def account(self) -> Patient:
         """As the consent manager knows the person."""
         return Patient(
