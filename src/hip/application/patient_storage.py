@@ -24,6 +24,9 @@ class LinkAttempts(Protocol):
     async def otps_since(self, hip_id: HipId, number_key: str, since: datetime) -> int:
         """OTPs made for one number since then. Serialises callers, also while there are none."""
 
+    async def lapsed(self, *, before: datetime, limit: int) -> Sequence[LinkAttempt]:
+        """Locked attempts of every HIP that still wait for an OTP which ended before then, oldest first."""
+
     async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
         """Every attempt of this patient fails (ABDM-1407); ``alias`` stands in the address's place (RET-02)."""
 

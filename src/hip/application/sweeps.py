@@ -1,4 +1,4 @@
-"""What the relay looks for by our own clock, for nobody may ever tell: spent consents, transfers that drag."""
+"""What the relay looks for by our own clock, for nobody may ever tell: spent consents, OTPs, transfers that drag."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from hip.application.consent_ends import end_consent
 from hip.application.ports import Alarm, Clock
 from hip.application.storage import Units
+from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.consents import ConsentStatus, SignatureState
+from hip.domain.link_attempts import WRONG_OTP
 
 _AT_ONCE = 50
 
@@ -59,6 +61,31 @@ class SweepConsents:
             if spent:
                 await uow.commit()
         return len(spent)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOtps:
+    """A linking whose OTP nobody typed in is shown as failed, instead of as waiting for ever."""
+
+    units: Units
+    clock: Clock
+    waits: Waits
+
+    async def __call__(self) -> int:
+        """How many linkings were given up."""
+        now = self.clock()
+        async with self.units() as uow:
+            lapsed = await uow.link_attempts.lapsed(before=now - self.waits.otp_unasked, limit=_AT_ONCE)
+            for attempt in lapsed:
+                await uow.link_attempts.save(attempt.fail(WRONG_OTP, now=now))
+                await uow.audit.append(
+                    AuditEntry(
+                        hip_id=attempt.hip_id, at=now, actor="clock", action="otp-lapsed", subject=attempt.reference
+                    )
+                )
+            if lapsed:
+                await uow.commit()
+        return len(lapsed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,9 @@ class Waits:
     duplicate_window: timedelta = timedelta(seconds=75)
     """A token request is remembered for at least 69 s, also when it was refused: sooner it meets ABDM-1092."""
 
+    otp_unasked: timedelta = timedelta(hours=24)
+    """A confirm counts by when it came, and may be read late: so long after its OTP's end an attempt is given up."""
+
     transfer_deadline: timedelta = timedelta(minutes=20)
     """PUSH-07."""
 

@@ -55,7 +55,7 @@ from hip.application.retries import RetryTransfer
 from hip.application.shares import AnswerShare
 from hip.application.sms import SendSmsLink
 from hip.application.storage import Topic
-from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines
+from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines, SweepOtps
 from hip.application.tenants import FindFacility
 from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
@@ -223,8 +223,11 @@ class UseCases(DeclarativeContainer):
     relay_outbox = Singleton(RelayOutbox, _a.units, _a.jobs, _a.clock, _a.waits)
     sweep_exchanges = Singleton(SweepExchanges, _a.units, _a.clock)
     sweep_consents = Singleton(SweepConsents, _a.units, _a.clock)
+    sweep_otps = Singleton(SweepOtps, _a.units, _a.clock, _a.waits)
     sweep_deadlines = Singleton(SweepDeadlines, _a.units, _a.clock, _a.alarm)
-    sweep = Singleton(SweepAll, List(sweep_exchanges, sweep_consents, sweep_deadlines, sweep_entries, seal_decisions))
+    sweep = Singleton(
+        SweepAll, List(sweep_exchanges, sweep_consents, sweep_otps, sweep_deadlines, sweep_entries, seal_decisions)
+    )
     run_rows = Singleton(
         RunRows,
         _a.units,

@@ -151,6 +151,7 @@ OPERATIONS: dict[str, Operation] = {
     "link_attempts.get": lambda uow: uow.link_attempts.get(HIP, LinkReference("l")),
     "link_attempts.lock": lambda uow: uow.link_attempts.lock(HIP, LinkReference("l")),
     "link_attempts.lock_latest": lambda uow: uow.link_attempts.lock_latest(HIP, _TRANSACTION),
+    "link_attempts.lapsed": lambda uow: uow.link_attempts.lapsed(before=NOW, limit=1),
     "link_attempts.forget": lambda uow: uow.link_attempts.forget(HIP, MEERA_ADDRESS, alias=MEERA_ADDRESS),
     "link_attempts.otps_since": lambda uow: uow.link_attempts.otps_since(HIP, "number", NOW),
     "consents.save": lambda uow: uow.consents.save(a_consent()),

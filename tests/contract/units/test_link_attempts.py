@@ -45,6 +45,19 @@ async def test_the_newest_attempt_of_a_discovery_is_found(units: Units) -> None:
         assert await uow.link_attempts.get(HIP, LinkReference("unheard of")) is None
 
 
+async def test_attempts_whose_otp_ended_are_found_oldest_first(units: Units) -> None:
+    older = a_link_attempt(reference=LinkReference("attempt-2"), expires_at=NOW)
+    newer = a_link_attempt(expires_at=NOW + SECOND)
+    elsewhere = a_link_attempt(hip_id=OTHER_HIP, expires_at=NOW + 2 * SECOND)
+    alive = a_link_attempt(reference=LinkReference("attempt-3"), expires_at=NOW + MINUTE)
+    over = a_link_attempt(reference=LinkReference("attempt-4"), expires_at=NOW).fail("ABDM-1035", now=NOW)
+    await saved(units, newer, older, elsewhere, alive, over)
+    async with units() as uow:
+        assert await uow.link_attempts.lapsed(before=NOW + MINUTE, limit=9) == [older, newer, elsewhere]
+        assert await uow.link_attempts.lapsed(before=NOW + MINUTE, limit=1) == [older]
+        assert await uow.link_attempts.lapsed(before=NOW, limit=9) == []
+
+
 async def test_otps_are_counted_by_number_and_time(units: Units) -> None:
     await saved(
         units,

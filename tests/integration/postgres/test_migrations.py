@@ -140,6 +140,7 @@ def test_hip_id_leads_every_key_and_every_index_that_serves_one_hip(empty_url: s
         "uq_health_information_id",
         "ix_consents_data_erase_at",
         "ix_data_flow_request_alert_at",
+        "ix_link_attempts_waiting",
     }
     assert {row["index"] for row in found if row["leads"] != "hip_id"} == of_all_hips
 

@@ -1,5 +1,6 @@
 """User-initiated linkings in memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -38,6 +39,12 @@ class MemoryLinkAttempts:
         await self._session.step()
         whose = (hip_id, number_key)
         return sum((row.hip_id, row.number_key) == whose and row.created_at >= since for row in self._rows)
+
+    async def lapsed(self, *, before: datetime, limit: int) -> Sequence[LinkAttempt]:
+        await self._session.step()
+        waiting = (AttemptState.OFFERED, AttemptState.OTP_SENT)
+        found = [row for row in self._rows if row.state in waiting and row.expires_at < before]
+        return sorted(found, key=lambda row: row.expires_at)[:limit]
 
     async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
         await self._session.step()

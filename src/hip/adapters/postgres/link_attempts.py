@@ -1,5 +1,6 @@
 """User-initiated linkings in Postgres. The OTP's hash rests sealed: without our keys it cannot even be guessed at."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +64,16 @@ class PostgresLinkAttempts:
             .where(_TABLE.c.hip_id == hip_id, _TABLE.c.number_key == number_key, _TABLE.c.created_at >= since)
         )
         return int((await self._statements.run(counted)).scalar_one())
+
+    async def lapsed(self, *, before: datetime, limit: int) -> Sequence[LinkAttempt]:
+        rows = await self._statements.all(
+            select(_TABLE)
+            .where(_TABLE.c.state.in_(("offered", "otp-sent")), _TABLE.c.expires_at < before)
+            .order_by(_TABLE.c.expires_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return [self._attempt(row) for row in rows]
 
     async def forget(self, hip_id: HipId, abha_address: AbhaAddress, *, alias: AbhaAddress) -> None:
         await self._statements.run(

@@ -31,6 +31,12 @@ link_attempts = Table(
     Index("ix_link_attempts_number", "hip_id", "number_key", "created_at"),
 )
 
+Index(
+    "ix_link_attempts_waiting",
+    link_attempts.c.expires_at,
+    postgresql_where=link_attempts.c.state.in_(["offered", "otp-sent"]),
+)
+
 queue_tokens = Table(
     "queue_tokens",
     METADATA,
