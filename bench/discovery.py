@@ -33,12 +33,15 @@ from hip.adapters.postgres.units import PostgresDatabase
 from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.discovery import DiscoveryRules, SearchContexts
 from hip.domain.discovery import DiscoveryQuery, PatientIdentifiers
+from hip.domain.facilities import Facility
 from hip.domain.identifiers import AbhaAddress, HipId, TransactionId
 from hip.domain.patients import Gender
 from hip.entrypoints.embedded.places import fresh_folder
 from hip.entrypoints.embedded.servers import embedded_servers
+from hip.entrypoints.facilities import ConfiguredFacilities
 
 HIP = HipId("IN0410000123")
+FACILITIES = ConfiguredFacilities((Facility(hip_id=HIP, name="Demo Clinic"),))
 CONTEXTS_EACH = 100
 VISITS_OF_ONE = 5000
 SHARING = 200
@@ -94,7 +97,7 @@ KINDS = ("ordinary", "5,000 visits", "shared mobile")
 
 
 async def _once(database: PostgresDatabase, wanted: Search) -> None:
-    search = SearchContexts(database.unit, _exactly, system_clock, DiscoveryRules())
+    search = SearchContexts(database.unit, FACILITIES, _exactly, system_clock, DiscoveryRules())
     number = next(_NUMBERS)
     found = await search(
         HIP,

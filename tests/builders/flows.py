@@ -60,6 +60,7 @@ from hip.domain.bundles import Issue, Severity, ValidationReport
 from hip.domain.consents import ConsentArtefact, ConsentedContext, ConsentStatus, DateRange
 from hip.domain.errors import GatewayRefused, HipError, UnsafeUrl
 from hip.domain.exchanges import Flow
+from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import (
     AbhaAddress,
@@ -179,7 +180,12 @@ class House:
     """The service, its clock, and the far side; on ``stores``, when a test has some."""
 
     def __init__(
-        self, *, link_above: int = 10**9, stores: Stores | None = None, sealer: CryptographySealer | None = None
+        self,
+        *,
+        link_above: int = 10**9,
+        stores: Stores | None = None,
+        sealer: CryptographySealer | None = None,
+        facilities: tuple[Facility, ...] = (CLINIC,),
     ) -> None:
         numbers = count(1)
         self.clock = SetClock()
@@ -197,7 +203,7 @@ class House:
         self.waits = Waits.scaled(0.001)
         self.reports: list[tuple[str, str]] = []
         self.alarms: list[tuple[str, str, str]] = []
-        self.facilities = ConfiguredFacilities((CLINIC,))
+        self.facilities = ConfiguredFacilities(facilities)
         talk = Conversations(self.units, self.gateway, self.clock, self.ids, self.waits)
         self.conversations = talk
         sealer = sealer or CryptographySealer()
@@ -213,7 +219,7 @@ class House:
         self.accept_token = AcceptToken(self.units, self.tokens, self.clock, self.waits)
         self.accept_link_result = AcceptLinkResult(self.units, self.tokens, self.clock)
         self.accept_notify = AcceptNotify(self.units, self.clock, self.waits)
-        self.search_contexts = SearchContexts(self.units, _exactly, self.clock, DiscoveryRules())
+        self.search_contexts = SearchContexts(self.units, self.facilities, _exactly, self.clock, DiscoveryRules())
         self.answer_discovery = AnswerDiscovery(self.search_contexts, talk)
         self.otp_sender = MemoryOtpSender()
         self.answer_link_init = AnswerLinkInit(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hip.application.conversations import Conversations
 from hip.application.gateway_calls import GatewayError, LinkedContext, OnDiscover, PatientEntry
 from hip.application.gateway_events import Delivery, DiscoveryAsked
-from hip.application.ports import Clock, NameLikeness
+from hip.application.ports import Clock, Facilities, NameLikeness
 from hip.application.storage import UnitOfWork, Units
 from hip.domain.audit import AuditEntry
 from hip.domain.discovery import (
@@ -35,7 +35,10 @@ DISCOVERY_WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryRules:
-    """What an operator may set; ``per_hour`` counts the searches of one ABHA address at one facility."""
+    """What an operator may set; ``per_hour`` counts the searches of one ABHA address at one facility.
+
+    A facility may have its own.
+    """
 
     per_hour: int = 20
 
@@ -53,6 +56,7 @@ class SearchContexts:
     """The search itself: one unit of work, in which it is counted, answered and written down."""
 
     units: Units
+    facilities: Facilities
     likeness: NameLikeness
     clock: Clock
     rules: DiscoveryRules
@@ -63,14 +67,15 @@ class SearchContexts:
         A refused search counts for nothing, or whoever goes on asking would never be answered again. Every search is in
         the audit, refused or not (DISC-02). The same transaction again is the same search.
         """
-        now = self.clock()
+        now, facility = self.clock(), self.facilities.find(hip_id)
+        per_hour = (facility.discovery_per_hour if facility else None) or self.rules.per_hour
         refusal: PatientNotFound | SeveralPatients | None = None
         found: Found | None = None
         async with self.units() as uow:
             asked = await uow.discoveries.asked_since(
                 hip_id, query.abha_address, now - DISCOVERY_WINDOW, beside=query.transaction_id
             )
-            if asked >= self.rules.per_hour:
+            if asked >= per_hour:
                 await uow.audit.append(
                     _entry(hip_id, query, now, "discovery-refused", ("code", TooManyDiscoveries.code))
                 )
@@ -86,6 +91,9 @@ class SearchContexts:
         return found
 
     async def _find(self, uow: UnitOfWork, hip_id: HipId, query: DiscoveryQuery) -> Found:
+        facility = self.facilities.find(hip_id)
+        if facility is None or not facility.discovery:
+            raise PatientNotFound("no patient is found by an app at this facility")
         verified = query.verified
         wanted = PatientIdentifiers(
             abha_addresses=verified.abha_addresses | {query.abha_address},

@@ -184,9 +184,11 @@ class AnswerLinkInit:
 
     def _message(self, hip_id: HipId, phone: str, digits: str) -> OtpMessage:
         facility = self.facilities.find(hip_id)
-        name = facility.name if facility is not None else hip_id
+        name = facility.name_in_messages if facility is not None else hip_id
         minutes = int(otp.LIFE.total_seconds() // 60)
         text = f"{digits} is your OTP to link your health records at {name}. It is valid for {minutes} minutes."
+        if facility is not None and facility.sms_contact is not None:
+            text += f" Not you? Call {facility.sms_contact}."
         return OtpMessage(hip_id=hip_id, facility_name=name, phone=phone, otp=digits, text=text)
 
     async def _sent(self, prepared: _Prepared) -> LinkAttempt:

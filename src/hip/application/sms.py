@@ -33,7 +33,9 @@ class SendSmsLink:
         if patient is None or patient.phone is None:
             return
         exchange = await self.conversations.hold(
-            SmsNotify(phone=patient.phone, facility_name=facility.name, key=f"{visit_code}|{patient.reference}"),
+            SmsNotify(
+                phone=patient.phone, facility_name=facility.name_in_messages, key=f"{visit_code}|{patient.reference}"
+            ),
             hip_id=hip_id,
         )
         status = {Outcome.REFUSED: LinkStatus.REFUSED, Outcome.UNANSWERED: LinkStatus.UNANSWERED}.get(exchange.outcome)

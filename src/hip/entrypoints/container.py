@@ -151,7 +151,7 @@ class UseCases(DeclarativeContainer):
     accept_link_result = Singleton(AcceptLinkResult, _a.units, _a.tokens, _a.clock)
     accept_notify = Singleton(AcceptNotify, _a.units, _a.clock, _a.waits)
     notify_context = Singleton(NotifyContext, _a.units, conversations, _a.clock, _a.waits)
-    search_contexts = Singleton(SearchContexts, _a.units, _a.likeness, _a.clock, _a.discovery_rules)
+    search_contexts = Singleton(SearchContexts, _a.units, _a.facilities, _a.likeness, _a.clock, _a.discovery_rules)
     answer_discovery = Singleton(AnswerDiscovery, search_contexts, conversations)
     answer_link_init = Singleton(
         AnswerLinkInit,

@@ -61,6 +61,10 @@ class FacilitySetting(BaseModel):
     state: str | None = None
     pincode: str | None = None
     counters: tuple[str, ...] = ()
+    display_name: str | None = Field(default=None, min_length=1)
+    sms_contact: str | None = Field(default=None, min_length=1, max_length=40)
+    discovery: bool = True
+    discovery_per_hour: int | None = Field(default=None, ge=1, le=1000)
 
     @field_validator("id")
     @classmethod
@@ -79,6 +83,10 @@ class FacilitySetting(BaseModel):
             email=self.email,
             address=address,
             counters=self.counters,
+            display_name=self.display_name,
+            sms_contact=self.sms_contact,
+            discovery=self.discovery,
+            discovery_per_hour=self.discovery_per_hour,
         )
 
 
