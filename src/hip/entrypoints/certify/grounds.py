@@ -16,6 +16,12 @@ from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
 MEMORY_SCALE, SERVER_SCALE = 0.02, 0.05
 """Of every wait: the order of things is real, the pauses between them are not."""
 
+ON_SERVERS = 3
+"""Cases under way at a time: each forks work-horses, and two cores are soon full."""
+
+PATIENCE_OF_SERVERS = 180.0
+"""Seconds, for each wait."""
+
 Arrange = Callable[[AnyAdapters, MovableClock], None]
 
 
@@ -53,4 +59,5 @@ async def server_ground(folder: Path, report: Report) -> AsyncGenerator[Ground]:
         folder, wait_scale=SERVER_SCALE, report=report, gateway_options=("--keep-bodies",)
     ) as stage:
         await stage.register_bridge()
-        yield Ground(stage=stage, clock=system_clock)
+        patient = replace(stage, control=replace(stage.control, deadline=PATIENCE_OF_SERVERS))
+        yield Ground(stage=patient, clock=system_clock, side_by_side=ON_SERVERS)

@@ -20,6 +20,8 @@ from hip.entrypoints.demo.stages import Stage
 from hip.entrypoints.sandbox.control import NeverHappened, Refused
 
 SIDE_BY_SIDE = 8
+"""Cases under way at a time in one process; real processes share the machine, and get fewer."""
+
 ROOM = 100
 """Numbers of people that each case, and each twin, has for itself: so a run of some cases has the people of all."""
 
@@ -79,6 +81,7 @@ class Ground:
     stage: Stage
     clock: Clock
     apart: Callable[[], AbstractAsyncContextManager["Ground"]] | None = None
+    side_by_side: int = SIDE_BY_SIDE
 
 
 @dataclass
@@ -94,7 +97,7 @@ class Run:
 
     async def play(self, ground: Ground) -> list[Result]:
         """Every result, in the order of the cases."""
-        places = asyncio.Semaphore(SIDE_BY_SIDE)
+        places = asyncio.Semaphore(ground.side_by_side)
         together = [case for case in self.cases if not case.alone or ground.apart is not None]
         async with asyncio.TaskGroup() as group:
             for case in together:
@@ -157,7 +160,7 @@ async def outcome(scene: Scene) -> Failure | None:
     try:
         await PLAYS[scene.case.play](scene)
     except NotHeld as fault:
-        return Failure(rule=fault.rule, seen=fault.seen, look=fault.look)
+        return Failure(rule=fault.rule or scene.case.id, seen=fault.seen, look=fault.look)
     except (NeverHappened, Refused, HipError, httpx.HTTPError, KeyError, ValueError, IndexError) as fault:
         return Failure(rule=scene.rule or scene.case.id, seen=_brief(fault), look=scene.look)
     return None

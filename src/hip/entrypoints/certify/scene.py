@@ -20,7 +20,7 @@ from hip.entrypoints.sandbox.views import JournalEntry, OpenedRecord
 T = TypeVar("T")
 Json = dict[str, Any]
 TWIN_PATIENCE = 1.5
-"""Seconds that a twin waits for what must not come, unless told otherwise; a case waits as long as the stage says."""
+"""Seconds that a twin waits for what must not come; a case waits as long as the stage says."""
 
 
 class NotHeld(AssertionError):
@@ -48,7 +48,6 @@ class Scene:
     people: Callable[[], Person]
     clock: Clock
     twin: Twin | None = None
-    patience: float = TWIN_PATIENCE
     shown: list[Shown] = field(default_factory=list)
     subjects: set[str] = field(default_factory=set)
     transactions: list[str] = field(default_factory=list)
@@ -60,7 +59,6 @@ class Scene:
     person: Person = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rule = self.case.id
         self.person = self.somebody()
 
     @property
@@ -68,7 +66,7 @@ class Scene:
         """The far side; whoever waits for what a twin must not see waits briefly."""
         control = self.stage.control
         if self.twin is not None and self.twin.fails == self.rule:
-            return replace(control, deadline=self.patience)
+            return replace(control, deadline=TWIN_PATIENCE)
         return control
 
     def somebody(self) -> Person:

@@ -190,7 +190,7 @@ async def asked_anyway(scene: Scene, consent_id: str, **wish: Any) -> HiuTransfe
 
 def nothing_left(scene: Scene, asked: HiuTransferView, code: str) -> None:
     """Refused, with ``code`` where one is given, and no page came."""
-    scene.must(asked.pages == 0, f"{asked.pages} pages came")
+    scene.must(asked.pages == 0, f"pages came: {asked.pages}")
     scene.must(asked.state == "refused" and asked.problem, f"the request ended as {asked.state}")
     said = asked.problem.code if asked.problem else ""
     scene.must(not code or said == code, f"it was answered {said}, {code} was due")

@@ -7,7 +7,7 @@ from hip.entrypoints.certify.evidence import Evidence, Message
 from hip.entrypoints.certify.report.markup import Html, tag
 
 WIDTH, ROW, TOP = 360, 26, 34
-LANES = {"Gateway": 56, "HIP": 180, "Requester": 304}
+LANES = {"Gateway": 46, "HIP": 194, "Requester": 314}
 LONGEST = 30
 """Characters of a label that fit between two lanes, and a little over them."""
 
@@ -82,7 +82,7 @@ def _arrow(arrow: Arrow, y: int) -> Html:
             x=middle,
             y=y - 5,
             text_anchor="middle",
-            font_size=9,
+            font_size=10.5,
             stroke="#fff",
             stroke_width=3,
             paint_order="stroke",
