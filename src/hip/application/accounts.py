@@ -60,8 +60,15 @@ class ChangeAccount:
         contexts = await uow.care_contexts.linked_to(hip_id, address)
         for context in contexts:
             await uow.care_contexts.save(context.forget_link())
-        for request in await uow.link_requests.of_address(hip_id, address):
+        requests = await uow.link_requests.of_address(hip_id, address)
+        for request in requests:
             await uow.link_requests.save(request.forget_account(now=now))
+        # The account may be opened again: what was said of its visits then must not answer for them.
+        for visit_code in sorted(
+            {request.visit_code for request in requests} | {context.visit_code for context in contexts}
+        ):
+            past = f"{alias(key)}|{visit_code}"
+            await uow.exchanges.forget(hip_id, Flow.LINK_CARE_CONTEXT, visit_code, alias=past)
         consents = await uow.consents.of_patient(hip_id, address)
         for consent in consents:
             ended = consent.receive(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hip.application.context_notifies import notify_work
+from hip.application.linkables import ask_again
 from hip.application.storage import Topic, UnitOfWork, Visit, Work
 from hip.domain.audit import AuditEntry
 from hip.domain.bundles import Bundle, BundleRecord
@@ -96,6 +97,8 @@ async def _complete(uow: UnitOfWork, hip_id: HipId, visits: Sequence[Visit], *, 
         if context.linked:
             work.append((Topic.NOTIFY, notify_work(visit.record.visit_code, visit.version)))
         elif patient is not None and patient.linkable:
+            if visit.version > 1:
+                await ask_again(uow, await uow.link_requests.lock_by_visit(hip_id, visit.record.visit_code), now=now)
             work.append((Topic.LINK, visit.record.visit_code))
         elif patient is not None and patient.phone is not None:
             work.append((Topic.SMS, visit.record.visit_code))

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from hip.application.linkables import ask_again
 from hip.application.ports import Clock
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.domain.audit import AuditEntry
@@ -34,7 +36,7 @@ class RetryExchange:
                 raise NotFound("exchange", exchange_id)
             if exchange.succeeded or exchange.outcome in (Outcome.SENT, Outcome.ACCEPTED):
                 raise DomainError(f"the exchange is {exchange.outcome}: only one that failed can be held again")
-            work = await _work(uow, exchange)
+            work = await _work(uow, exchange, now=now)
             if not work:
                 raise DomainError(_ELSEWHERE.get(exchange.flow, "nothing waits for it: use `hip callbacks replay`"))
             for topic, key in work:
@@ -53,7 +55,7 @@ class RetryExchange:
         return exchange
 
 
-async def _work(uow: UnitOfWork, exchange: Exchange) -> Sequence[tuple[Topic, str]]:
+async def _work(uow: UnitOfWork, exchange: Exchange, *, now: datetime) -> Sequence[tuple[Topic, str]]:
     hip_id, key = exchange.hip_id, exchange.business_key
     if exchange.flow is Flow.CONTEXT_NOTIFY:
         return [(Topic.NOTIFY, key)]
@@ -63,4 +65,7 @@ async def _work(uow: UnitOfWork, exchange: Exchange) -> Sequence[tuple[Topic, st
         requests = await uow.link_requests.led_by(hip_id, VisitCode(key))
     else:
         return []
-    return [(Topic.LINK, request.visit_code) for request in requests if request.status is not LinkStatus.LINKED]
+    open_ = [request for request in requests if request.status is not LinkStatus.LINKED]
+    for request in open_:
+        await ask_again(uow, request, now=now)
+    return [(Topic.LINK, request.visit_code) for request in open_]

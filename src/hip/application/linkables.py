@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hip.application.storage import Units
+from hip.application.storage import UnitOfWork, Units
 from hip.domain.exchanges import Exchange, Outcome
 from hip.domain.identifiers import AbhaAddress
 from hip.domain.links import CareContext, LinkRequest, LinkStatus
@@ -42,3 +42,14 @@ async def note_failure(
         )
         await uow.link_requests.save(moved)
         await uow.commit()
+
+
+def refused_for_good(request: LinkRequest) -> bool:
+    """True when the link call for it was refused: sent again only when somebody asks, never by work left over."""
+    return request.status is LinkStatus.REFUSED and request.led_by is not None
+
+
+async def ask_again(uow: UnitOfWork, request: LinkRequest | None, *, now: datetime) -> None:
+    """A new version of the visit, or an operator, is reason to send again what was refused."""
+    if request is not None and refused_for_good(request):
+        await uow.link_requests.save(request.move(LinkStatus.READY, now=now))

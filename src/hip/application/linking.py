@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hip.application.link_batches import LinkBatch
 from hip.application.link_tokens import remember
-from hip.application.linkables import Linkable
+from hip.application.linkables import Linkable, refused_for_good
 from hip.application.ports import Clock, Ids, TokenCache
 from hip.application.storage import Units
 from hip.application.token_requests import RequestToken
@@ -58,6 +58,8 @@ class LinkVisit:
                 )
                 await uow.link_requests.save(request)
                 await uow.commit()
+            elif refused_for_good(request):
+                return None
         return Linkable(context=context, patient=patient, abha_address=patient.abha_address, request=request)
 
     async def _token(self, linkable: Linkable) -> LinkToken | None:

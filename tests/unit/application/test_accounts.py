@@ -270,3 +270,30 @@ def test_the_audit_says_what_went_and_not_whose() -> None:
         assert str(ADDRESS) not in repr(entry)
 
     play(story)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_ret_02_an_account_that_is_opened_again_has_its_old_visits_linked_by_a_new_call_only(answered: bool) -> None:
+    async def story(house: House) -> None:
+        await house.link()
+        await change(house, AccountStatus.DEACTIVATED)
+        if not answered:
+            await house.answer_link()  # the old call's callback, repeated
+        await change(house, AccountStatus.REACTIVATED)
+        await house.take_in(a_visit(patient=replace(MEERA, phone="9876543211")))
+        await house.work()
+        await house.answer_token()
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
+        assert await linked_to(house) is None, "not before the gateway has said so"
+        await house.answer_link()
+        assert await linked_to(house) == ADDRESS
+
+    play(story)
+
+
+async def linked_to(house: House) -> AbhaAddress | None:
+    async with house.units() as uow:
+        context = await uow.care_contexts.get(HIP, CareContextReference(CODE))
+    assert context is not None
+    return context.linked_to

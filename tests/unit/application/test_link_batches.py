@@ -7,9 +7,11 @@ import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.visits import a_visit
 
+from hip.application.exchange_retries import RetryExchange
 from hip.application.gateway_calls import GatewayError, LinkCareContexts
 from hip.application.gateway_events import LinkAnswered
 from hip.application.relay import SweepExchanges
+from hip.application.storage import Listing, Topic
 from hip.domain.errors import GatewayRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import VisitCode
@@ -133,5 +135,40 @@ def test_silence_about_a_batch_is_shown_on_each_visit_and_a_late_answer_links_al
         assert await _statuses(house, 3) == [LinkStatus.UNANSWERED] * 3
         await house.answer_link()
         assert await _statuses(house, 3) == [LinkStatus.LINKED] * 3
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_visit_that_was_refused_by_itself_is_not_sent_again_by_work_that_was_left_over(at_once):
+    async def story() -> None:
+        house = await _waiting(3)
+        bad = _codes(3)[1]
+        send = house.gateway.send
+
+        async def refusing(call, *, hip_id, request_id, now):
+            status = await send(call, hip_id=hip_id, request_id=request_id, now=now)
+            refused = bad in [c.reference for c in call.entries[0].care_contexts]
+            if refused and at_once:
+                raise GatewayRefused(call="link", code="ABDM-1060", status=400)
+            error = GatewayError(code="ABDM-1060", message="") if refused else None
+            await house.accept_link_result(house.delivery(), LinkAnswered(answers=request_id, error=error))
+            return status
+
+        house.gateway.send = refusing  # type: ignore[method-assign]
+        await house.work()
+        async with house.units() as uow:
+            await uow.outbox.add(HIP, Topic.LINK, bad, run_at=house.clock())
+            await uow.commit()
+        await house.work()
+        assert _sent(house).count([bad]) == 1
+        async with house.units() as uow:
+            [exchange] = [e for e in await uow.exchanges.list(Listing()) if e.business_key == bad]
+        await RetryExchange(house.units, house.clock)(HIP, exchange.id, actor="test")
+        await house.work()
+        assert _sent(house).count([bad]) == 2, "but it is when an operator asks for it"
+        await house.take_in(a_visit(visit_code=bad, complaints=()))
+        await house.work()
+        assert _sent(house).count([bad]) == 3, "or a new version of the visit comes"
 
     asyncio.run(story())
