@@ -1,7 +1,8 @@
 """What a requester holds against what it may hold, told from the artefact alone by somebody who never saw our code.
 
 The clerk below reads the artefact as the gateway issued it, the dates that were asked for, and the list of records
-that the hospital handed over. Pages are opened with ``abdm-ecdh``.
+that the hospital handed over. Pages are opened by RFC 7748's ladder, and the first of each transfer by ``abdm-ecdh`` as
+well, which takes ten times as long.
 """
 
 import base64
@@ -18,6 +19,8 @@ from abdm_ecdh.utils import aes_gcm_decrypt, compute_shared_secret, derive_aes_k
 from hip.entrypoints.sandbox.views import SealedTransfer
 
 Json = dict[str, Any]
+_P = 2**255 - 19
+_SHIFT = 486662 * pow(3, -1, _P) % _P
 Held = tuple[str, str]
 """Care context and SHA-256 of what was read of it."""
 
@@ -78,13 +81,14 @@ class Opened:
 
 
 def opened(sealed: SealedTransfer) -> Opened:
-    """Open every page with the requester's own key. Takes 33 ms for each."""
+    """Open every page with the requester's own key."""
     found, arrivals, unreadable = set[Held](), Counter[int](), 0
-    for raw in sealed.pages:
+    for number, raw in enumerate(sealed.pages):
         page = json.loads(raw)
         arrivals[page["pageNumber"]] += 1
         sent = page["keyMaterial"]
-        shared = compute_shared_secret(sealed.private_key, sent["dhPublicKey"]["keyValue"])
+        shared = _shared(sealed.private_key, sent["dhPublicKey"]["keyValue"])
+        assert number or shared == compute_shared_secret(sealed.private_key, sent["dhPublicKey"]["keyValue"])
         iv, salt = derive_iv_and_salt(sent["nonce"], sealed.nonce)
         key = derive_aes_key(shared, salt)
         for entry in page["entries"]:
@@ -161,6 +165,29 @@ class Book:
             delivered = self.delivered_at.get(one.page)
             if delivered is not None and one.at > delivered:
                 yield f"page {one.page} was started again after it had been delivered"
+
+
+def _shared(private_key: str, public_key: str) -> str:
+    """The x that both reach. On the curve of the contract it is u of Curve25519, moved (contract §3.2)."""
+    x = int.from_bytes(base64.b64decode(public_key)[-64:-32], "big")
+    u = _ladder(int.from_bytes(base64.b64decode(private_key), "big"), (x - _SHIFT) % _P)
+    return base64.b64encode(((u + _SHIFT) % _P).to_bytes(32, "big")).decode()
+
+
+def _ladder(scalar: int, u: int) -> int:
+    """RFC 7748, section 5, for any scalar: nothing is clamped."""
+    x2, z2, x3, z3 = 1, 0, u, 1
+    for bit in f"{scalar:b}":
+        if bit == "1":
+            x2, x3, z2, z3 = x3, x2, z3, z2
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        aa, bb, da, cb = a * a % _P, b * b % _P, d * a % _P, c * b % _P
+        e = aa - bb
+        x3, z3 = (da + cb) ** 2 % _P, u * (da - cb) ** 2 % _P
+        x2, z2 = aa * bb % _P, e * (aa + 121665 * e) % _P
+        if bit == "1":
+            x2, x3, z2, z3 = x3, x2, z3, z2
+    return x2 * pow(z2, -1, _P) % _P
 
 
 def _moment(text: str) -> datetime:
