@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hip.application.ports import Clock
 from hip.application.storage import Units
@@ -49,6 +50,15 @@ class AuditTrail:
         async with self.units() as uow:
             hips = [hip_id] if hip_id is not None else await uow.audit.chained()
             return [await uow.audit.head(each) for each in hips]
+
+    async def exported(self, hip_id: HipId, *, actor: str, now: datetime) -> None:
+        """Write down that the chain, if there is one, is about to be read as a whole: it ends with this entry."""
+        async with self.units() as uow:
+            if (await uow.audit.head(hip_id)).sequence:
+                await uow.audit.append(
+                    AuditEntry(hip_id=hip_id, at=now, actor=actor, action="audit-exported", subject=hip_id, detail=())
+                )
+                await uow.commit()
 
     async def links(self, hip_id: HipId) -> AsyncGenerator[AuditLink]:
         """The whole chain in order, read in short transactions: writers are not held up and memory stays flat."""

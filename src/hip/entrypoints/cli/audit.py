@@ -78,13 +78,17 @@ def anchor(hip: Hip = None, output: _Output = None) -> None:
 @app.command("export")
 @exits_as_promised
 def export(hip: Hip = None, since: Since = None, output: _Output = None) -> None:
-    """Write the audit as NDJSON, chain by chain in order, each line with its digest and the one before it."""
+    """Write the audit as NDJSON, chain by chain in order, each line with its digest and the one before it.
+
+    That you did so is written to the audit first.
+    """
     start = since_time(since)
 
     async def write(trail: AuditTrail) -> None:
         hips = [HipId(hip)] if hip else [head.hip_id for head in await trail.heads()]
         with _writing(output, "w") as file:
             for each in hips:
+                await trail.exported(each, actor="command line", now=system_clock())
                 async for link in trail.links(each):
                     if start is None or link.entry.at >= start:
                         file.write(json.dumps(_line(link), ensure_ascii=False) + "\n")
