@@ -92,7 +92,10 @@ class BundleJobs(Protocol):
         """These documents are wanted in this version: pending, with no attempts and no error."""
 
     async def begin(self, keys: Sequence[BundleKey], *, now: datetime) -> Sequence[BundleJob]:
-        """Those of ``keys`` that are not built become ``building``, with one attempt more; every one that is known."""
+        """Those of ``keys`` that are not built become ``building``, with one attempt more; every one that is known.
+
+        One that was ``building`` already has the error WORKER_LOST: whoever began it never came back.
+        """
 
     async def finish(self, records: Sequence[BundleRecord], *, now: datetime) -> None:
         """Valid or invalid, as recorded; a job that was asked for in a newer version meanwhile stays as it is."""

@@ -1,6 +1,8 @@
 """Flow: visit → FHIR bundle → validated → stored; and when all are valid, on to linking (LINK-05)."""
 
 import asyncio
+import hashlib
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -10,8 +12,9 @@ from itertools import groupby
 from hip.application.built_bundles import Built, record_bundles
 from hip.application.ports import Bundles, Clock, Composer, Facilities, Validator
 from hip.application.storage import OutboxRow, UnitOfWork, Units, Visit
+from hip.domain.bundle_jobs import BEGINNINGS, BundleJob
 from hip.domain.bundles import Bundle, BundleKey, Issue, Severity, ValidationReport
-from hip.domain.errors import DomainError, NotFound, Transient
+from hip.domain.errors import DomainError, NotFound, Transient, WorkerLost
 from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, VisitCode
@@ -98,9 +101,20 @@ class BuildBundle:
     async def _chunks(self, chunks: Sequence[Sequence[_Work]], facility: Facility) -> AsyncGenerator[Outcome]:
         """One chunk is built while the one before it is being stored."""
         storing: asyncio.Task[Sequence[Outcome]] | None = None
+        suspects: list[BundleJob] = []
+        alone: dict[BundleKey, list[_Work]] = {}
+        waiting = deque(chunks)
         try:
-            for chunk in chunks:
-                built, outcomes = await self._built(chunk, facility)
+            while waiting or suspects:
+                if waiting:
+                    chunk, suspected = waiting.popleft(), False
+                    alone |= {work.key: [*alone.get(work.key, ()), work] for work in chunk}
+                else:
+                    chunk, suspected = alone[suspects.pop().key], True
+                    if storing is not None:
+                        await asyncio.wait([storing])
+                built, outcomes, found = await self._built(chunk, facility, suspected=suspected)
+                suspects = sorted([*suspects, *found], key=_turn)
                 if storing is not None:
                     outcomes += await storing
                 storing = asyncio.create_task(self._stored(facility.hip_id, built))
@@ -114,9 +128,12 @@ class BuildBundle:
                 await asyncio.wait([storing])
 
     async def _built(
-        self, chunk: Sequence[_Work], facility: Facility
-    ) -> tuple[list[tuple[_Work, Built | None]], list[Outcome]]:
-        """Each work with its document, or None when that is stored already; and what could not be built."""
+        self, chunk: Sequence[_Work], facility: Facility, *, suspected: bool
+    ) -> tuple[list[tuple[_Work, Built | None]], list[Outcome], list[BundleJob]]:
+        """Each work with its document, or None when that is stored already; what could not be built; and suspects.
+
+        Those are left for the end, when each is built alone and all else is stored.
+        """
         hip_id = facility.hip_id
         try:
             async with self.units() as uow:
@@ -124,16 +141,23 @@ class BuildBundle:
                 found = await uow.visits.several(hip_id, [w.key.visit_code for w in chunk])
                 await uow.commit()
         except Transient as failure:
-            return [], [(work.row, failure) for work in chunk]
+            return [], [(work.row, failure) for work in chunk], []
         visits = {visit.record.visit_code: visit for visit in found}
         built: list[tuple[_Work, Built | None]] = []
         failed: list[Outcome] = []
         made: set[BundleKey] = set()
+        suspects: dict[BundleKey, BundleJob] = {}
         for work in chunk:
             visit, job = visits.get(work.key.visit_code), jobs.get(work.key)
             stored = visit is not None and job is not None and job.state.built and job.version == visit.version
             if stored or work.key in made:
                 built.append((work, None))
+                continue
+            if job is not None and job.hopeless:
+                failed.append((work.row, WorkerLost(f"its worker ended {BEGINNINGS} times")))
+                continue
+            if job is not None and job.suspect and not suspected:
+                suspects[work.key] = job
                 continue
             try:
                 built.append((work, self._build(work.key, visit, facility)))
@@ -141,7 +165,7 @@ class BuildBundle:
             except Exception as failure:  # noqa: BLE001 - a poisoned visit must not lose the others
                 failed.append((work.row, failure))
             await asyncio.sleep(0)  # whatever is being stored goes on
-        return built, failed
+        return built, failed, list(suspects.values())
 
     async def _stored(self, hip_id: HipId, works: Sequence[tuple[_Work, Built | None]]) -> Sequence[Outcome]:
         """Store a chunk as a whole; when something other than an outage keeps it from that, one by one."""
@@ -191,6 +215,11 @@ def bundle_named(hip_id: HipId, key: str) -> BundleKey:
     """The document an outbox key names. Raises InvalidValue."""
     visit_code, _, type_name = key.partition("|")
     return BundleKey(hip_id=hip_id, visit_code=VisitCode(visit_code), hi_type=HiType.parse(type_name))
+
+
+def _turn(job: BundleJob) -> bytes:
+    """Another order after each attempt, so that what once stood behind the culprit gets its turn before it."""
+    return hashlib.sha256(f"{job.key} {job.attempts}".encode()).digest()
 
 
 async def note_failed_bundle(

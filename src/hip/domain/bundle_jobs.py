@@ -23,6 +23,16 @@ class BundleJobState(StrEnum):
         return self in (BundleJobState.VALID, BundleJobState.INVALID)
 
 
+WORKER_LOST = "WorkerLost"
+"""The error of a job whose worker began it and never said what became of it."""
+
+CALM = 3
+"""After so many beginnings without a word a document may be what ends its workers: it is built alone from then on."""
+
+BEGINNINGS = 20
+"""After so many it is dead."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleJob:
     """``version`` is the visit's version that was asked for last, or built last; times are UTC.
@@ -38,3 +48,13 @@ class BundleJob:
     next_run_at: datetime | None
     updated_at: datetime
     error: str | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Its workers ended each time, without a failure that anybody could note."""
+        return self.error == WORKER_LOST and self.attempts > CALM
+
+    @property
+    def hopeless(self) -> bool:
+        """So often that it is not begun again by itself."""
+        return self.error == WORKER_LOST and self.attempts > BEGINNINGS

@@ -56,6 +56,10 @@ class InvalidValue(DomainError):
         self.expected = expected
 
 
+class WorkerLost(DomainError):
+    """Whoever did this work ended each time without a word, so often that it is not tried again by itself."""
+
+
 class NotFound(DomainError):
     """Nothing is stored under this key for this HIP."""
 

@@ -9,7 +9,7 @@ from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored
 from tests.builders.visits import MEERA
 
 from hip.application.storage import Listing, Topic, Units
-from hip.domain.bundle_jobs import BundleJob, BundleJobState
+from hip.domain.bundle_jobs import WORKER_LOST, BundleJob, BundleJobState
 from hip.domain.bundles import BundleKey
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, PatientReference, VisitCode
@@ -51,6 +51,7 @@ async def test_each_beginning_counts_until_a_document_is_built(units: Units) -> 
     await begin(units, KEY)
     job = (await begin(units, KEY, KEY))[KEY]
     assert (job.state, job.attempts, job.next_run_at, job.updated_at) == (BundleJobState.BUILDING, 2, None, LATER)
+    assert job.error == WORKER_LOST, "nobody said what became of the first"
     async with units() as uow:
         await uow.bundle_jobs.finish([a_bundle_record()], now=LATER)
         await uow.commit()

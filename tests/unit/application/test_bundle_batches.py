@@ -129,6 +129,47 @@ def test_a_document_that_cannot_be_stored_is_dead_and_keeps_no_other_from_being_
     asyncio.run(story())
 
 
+class Crash(BaseException):
+    """The work-horse is gone: nothing of ours catches this, as nothing catches SIGKILL."""
+
+
+def test_a_visit_that_ends_its_workers_is_dead_after_a_limit_and_all_others_are_built():
+    async def story() -> None:
+        house = House()
+        composer = composing(house)
+        inner = composer.inner
+
+        class Killing:
+            def compose(self, record: VisitRecord, hi_type: HiType, *, facility: Facility, version: int = 1) -> bytes:
+                if record.visit_code == "V-0":
+                    raise Crash
+                return inner.compose(record, hi_type, facility=facility, version=version)
+
+        house.handlers[Topic.BUNDLE] = replace(house.build_bundle, composer=Killing())
+        for number in range(14):
+            await house.take_in(visit(number))
+        rounds = 0
+        while rounds < 60:
+            rounds += 1
+            with suppress(Crash):
+                await house.work()
+            house.clock.advance(house.waits.lease + timedelta(seconds=1))
+            async with house.units() as uow:
+                if await uow.outbox.waiting() == 0:
+                    break
+        assert await states(house, 0) == {BundleJobState.DEAD}
+        for number in range(1, 14):
+            assert await states(house, number) == {BundleJobState.VALID}, number
+        async with house.units() as uow:
+            jobs = await uow.bundle_jobs.of_visit(HIP, VisitCode("V-0"))
+            dead = [job for job in await uow.outbox.list(Listing()) if job.state is JobState.DEAD]
+        assert {str(job.error).split()[0] for job in jobs} == {"WorkerLost"}
+        assert {str(job.error).split()[0] for job in dead} == {"WorkerLost"}
+        assert len(dead) == TYPES
+
+    asyncio.run(story())
+
+
 def test_an_outage_of_the_documents_defers_the_whole_batch_and_loses_nothing():
     async def story() -> None:
         house = House()

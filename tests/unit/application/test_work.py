@@ -55,6 +55,30 @@ def test_one_poisoned_row_does_not_fail_its_batch():
     asyncio.run(story())
 
 
+def test_a_row_that_ends_its_workers_does_not_keep_those_behind_it_from_being_run():
+    async def story() -> None:
+        house = House()
+        done: list[str] = []
+
+        class Crash(BaseException):
+            """The work-horse is gone."""
+
+        async def crash(hip_id: HipId, key: str) -> None:
+            if key == "0":
+                raise Crash
+            done.append(key)
+
+        house.handlers[Topic.SMS] = crash
+        await _add(house, Topic.SMS, *(str(n) for n in range(12)))
+        for _ in range(40):
+            with suppress(Crash):
+                await house.work()
+            house.clock.advance(house.waits.lease + timedelta(seconds=1))
+        assert sorted(done, key=int) == [str(n) for n in range(1, 12)]
+
+    asyncio.run(story())
+
+
 def test_a_row_that_never_works_is_dead_after_its_attempts():
     async def story() -> None:
         house = House()

@@ -7,7 +7,7 @@ from datetime import datetime
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
-from hip.domain.bundle_jobs import BundleJob, BundleJobState
+from hip.domain.bundle_jobs import WORKER_LOST, BundleJob, BundleJobState
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, VisitCode
@@ -38,7 +38,12 @@ class MemoryBundleJobs:
             job = self._rows.get(key)
             if job is not None and not job.state.built:
                 job = replace(
-                    job, state=BundleJobState.BUILDING, attempts=job.attempts + 1, next_run_at=None, updated_at=now
+                    job,
+                    state=BundleJobState.BUILDING,
+                    attempts=job.attempts + 1,
+                    next_run_at=None,
+                    updated_at=now,
+                    error=WORKER_LOST if job.state is BundleJobState.BUILDING else job.error,
                 )
                 self._rows.put(key, job)
             if job is not None:

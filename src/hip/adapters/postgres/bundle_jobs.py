@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, RowMapping, Select, Table, Text, and_, func, select, update
+from sqlalchemy import ColumnElement, Integer, RowMapping, Select, Table, Text, and_, case, func, select, update
 
 from hip.adapters.postgres.statements import Statements, listed, rows_of, upsert_each
 from hip.adapters.postgres.tables import clinical
 from hip.application.storage import Listing
-from hip.domain.bundle_jobs import BundleJob, BundleJobState
+from hip.domain.bundle_jobs import WORKER_LOST, BundleJob, BundleJobState
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, VisitCode
@@ -68,7 +68,13 @@ class PostgresBundleJobs:
         begun = await self._statements.all(
             update(_JOBS)
             .where(*(_JOBS.c[name] == named.c[name] for name in _KEY), _JOBS.c.state.not_in(_BUILT))
-            .values(state="building", attempts=_JOBS.c.attempts + 1, next_run_at=None, updated_at=now)
+            .values(
+                state="building",
+                attempts=_JOBS.c.attempts + 1,
+                next_run_at=None,
+                updated_at=now,
+                error=case((_JOBS.c.state == "building", WORKER_LOST), else_=_JOBS.c.error),
+            )
             .returning(_JOBS)
         )
         jobs = [_job(row) for row in begun]
