@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hip.application.gateway_calls import GatewayError
 from hip.application.gateway_events import Delivery, TokenAnswered
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
@@ -41,20 +40,20 @@ class AcceptToken:
             if exchange is None or exchange.flow is not Flow.GENERATE_TOKEN:
                 raise NotFound("request", event.answers, code="ABDM-1030")
             code = event.error.code if event.error else None
-            await uow.exchanges.save(exchange.answer(event.answers, code=code, now=now))
             address = AbhaAddress.parse(exchange.business_key)
             if event.token is None:
-                error = event.error or GatewayError(code="ABDM-9999", message="")
-                await uow.link_tokens.put_refusal(hip_id, address, error.code, request_id=event.answers, now=now)
+                code = code or "ABDM-9999"
             else:
-                token = LinkToken.issued(
-                    event.token,
-                    hip_id=hip_id,
-                    abha_address=address,
-                    abha_number=await self._number_sent(uow, hip_id, address),
-                    now=now,
-                )
+                number = await self._number_sent(uow, hip_id, address)
+                token = LinkToken.issued(event.token, hip_id=hip_id, abha_address=address, abha_number=number, now=now)
+                if (unusable := token.unusable(now=now)) is not None:
+                    token, code = None, unusable  # LINK-01: never kept, and its reason is shown
+            await uow.exchanges.save(exchange.answer(event.answers, code=code, now=now))
+            if token is not None:
                 await uow.link_tokens.put(token, request_id=event.answers, now=now)
+            else:
+                refusal = code or "ABDM-9999"
+                await uow.link_tokens.put_refusal(hip_id, address, refusal, request_id=event.answers, now=now)
             await uow.outbox.add(hip_id, Topic.PROJECTION, f"token|{event.answers}", run_at=now)
             await self._wake_waiting(
                 uow, hip_id, address, event.answers, code=None if token else code or "ABDM-9999", now=now

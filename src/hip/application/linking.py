@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from hip.application.link_batches import LinkBatch
+from hip.application.link_batches import LinkBatch, forget_token
 from hip.application.link_tokens import remember
 from hip.application.linkables import Linkable, refused_for_good
 from hip.application.ports import Clock, Ids, TokenCache
 from hip.application.storage import Units
 from hip.application.token_requests import RequestToken
+from hip.domain.audit import AuditEntry
 from hip.domain.errors import LinkTokenRefused, NotFound, StorageFailed
 from hip.domain.identifiers import CareContextReference, HipId, LinkReference, VisitCode
 from hip.domain.links import LinkRequest, LinkStatus, LinkToken
@@ -78,8 +79,27 @@ class LinkVisit:
             return None
         try:
             token.require_fit(hip_id=hip_id, abha_address=address, abha_number=linkable.patient.abha_number, now=now)
-        except LinkTokenRefused:
+        except LinkTokenRefused as misfit:
+            if token.unusable(now=now) not in (None, "ABDM-1026"):
+                await self._drop(token, misfit.code)
             return None
         if not cached:
             await remember(self.tokens, token, now=now)
         return token
+
+    async def _drop(self, token: LinkToken, code: str) -> None:
+        """LINK-01: a token that names somebody else is forgotten, in the cache too, and the audit says why."""
+        async with self.units() as uow:
+            await uow.link_tokens.drop(token.hip_id, token.abha_address)
+            await uow.audit.append(
+                AuditEntry(
+                    hip_id=token.hip_id,
+                    at=self.clock(),
+                    actor="worker",
+                    action="link-token-dropped",
+                    subject=token.hip_id,
+                    detail=(("code", code),),
+                )
+            )
+            await uow.commit()
+        await forget_token(self.tokens, token.hip_id, token.abha_address)

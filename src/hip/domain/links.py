@@ -1,12 +1,9 @@
 """Link tokens, care contexts, and the request that links them to an ABHA address (contract §2.1–2.7)."""
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 from hip.domain.accounts import ACCOUNT_CLOSED
 from hip.domain.errors import IllegalTransition, LinkTokenRefused
@@ -22,6 +19,7 @@ from hip.domain.identifiers import (
     TransactionId,
     VisitCode,
 )
+from hip.domain.link_token_claims import contradiction, expiry_of
 
 # Six months less a week when the token does not say (contract §2.1); never trusted for longer than 180 days.
 _FALLBACK_LIFE = timedelta(days=175)
@@ -49,13 +47,7 @@ class LinkToken:
         cls, value: str, *, hip_id: HipId, abha_address: AbhaAddress, abha_number: AbhaNumber | None, now: datetime
     ) -> Self:
         """Read the expiry from an issued JWT, without verifying it: only the gateway can. Never raises."""
-        expires_at = now + _FALLBACK_LIFE
-        claimed = _claims(value).get("exp")
-        if isinstance(claimed, int | float) and not isinstance(claimed, bool):
-            try:
-                expires_at = datetime.fromtimestamp(claimed, UTC)
-            except (OverflowError, OSError, ValueError):
-                expires_at = now + _FALLBACK_LIFE
+        expires_at = expiry_of(value) or now + _FALLBACK_LIFE
         return cls(
             hip_id=hip_id,
             abha_address=abha_address,
@@ -67,6 +59,14 @@ class LinkToken:
     def life(self, *, now: datetime) -> timedelta:
         """Time left, never negative; the cache keeps the token exactly so long."""
         return max(self.expires_at - now, timedelta(0))
+
+    def unusable(self, *, now: datetime) -> str | None:
+        """LINK-01: the code for why it must never be used (over, or bound to another); None when it may be."""
+        if now >= self.expires_at:
+            return "ABDM-1026"
+        return contradiction(
+            self.value, hip_id=self.hip_id, abha_address=self.abha_address, abha_number=self.abha_number
+        )
 
     def require_fit(
         self, *, hip_id: HipId, abha_address: AbhaAddress, abha_number: AbhaNumber | None, now: datetime
@@ -80,17 +80,8 @@ class LinkToken:
             raise LinkTokenRefused("the link token belongs to another ABHA address", code="ABDM-1038")
         if self.abha_number != abha_number:
             raise LinkTokenRefused("the link token belongs to another ABHA number", code="ABDM-1062")
-
-
-def _claims(jwt: str) -> dict[str, Any]:
-    parts = jwt.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
+        if (code := self.unusable(now=now)) is not None:
+            raise LinkTokenRefused("the link token names somebody else", code=code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,15 @@ OF_A_CALL: dict[tuple[str, Flow], Explanation] = {
     ),
     ("ABDM-1407", _LINK): _CLOSED,
     ("ABDM-1407", _TOKEN): _CLOSED,
+    **{
+        (code, _TOKEN): _say(_NHA, f"the gateway sent a link token that {said}; it was not used", _LATER)
+        for code, said in (
+            ("ABDM-1026", "was over already"),
+            ("ABDM-1038", "names another ABHA address"),
+            ("ABDM-1062", "names another ABHA number"),
+            ("ABDM-1063", "names another HIP"),
+        )
+    },
     ("ABDM-1013", _TOKEN): _NOT_ABHA,
     ("ABDM-1013", _LINK): _NOT_ABHA,
     ("ABDM-1170", _TOKEN): _NOT_ABHA,

@@ -1,6 +1,8 @@
 """Visit in → bundles → link token → link, and every way it goes wrong on the way."""
 
 import asyncio
+import base64
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,8 +15,8 @@ from hip.application.relay import SweepExchanges
 from hip.application.storage import Listing
 from hip.domain.errors import GatewayRefused, SessionRefused, Transient, Waiting
 from hip.domain.exchanges import Flow, Outcome
-from hip.domain.identifiers import CareContextReference, VisitCode
-from hip.domain.links import LinkStatus
+from hip.domain.identifiers import CareContextReference, RequestId, VisitCode
+from hip.domain.links import LinkStatus, LinkToken
 
 CODE = VisitCode("88120")
 
@@ -326,5 +328,70 @@ def test_the_first_refusal_of_an_exchange_is_kept():
         assert exchange.refusal == "ABDM-1016"
         assert exchange.outcome is Outcome.REFUSED
         assert [attempt.code for attempt in exchange.attempts] == ["ABDM-1016", "ABDM-1092"]
+
+    asyncio.run(story())
+
+
+def _jwt(**claims: object) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJSUzUxMiJ9.{body}.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"hipId": "IN0410000999"}, "ABDM-1063"),
+        ({"abhaAddress": "ravi@sbx"}, "ABDM-1038"),
+        ({"abhaNumber": "91999999999999"}, "ABDM-1062"),
+        ({"exp": 1_000_000_000}, "ABDM-1026"),
+    ],
+)
+def test_link_01_a_token_of_somebody_else_is_never_used_and_its_reason_is_shown(claims, code):
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        await house.answer_token(token=_jwt(**claims))
+        await house.work()
+        assert house.gateway.of(Flow.LINK_CARE_CONTEXT) == []
+        assert await _status(house) == (LinkStatus.REFUSED, code)
+        async with house.units() as uow:
+            assert await uow.link_tokens.current(HIP, MEERA.abha_address, now=house.clock()) is None
+            [exchange] = [e for e in await uow.exchanges.list(Listing()) if e.flow is Flow.GENERATE_TOKEN]
+        assert (exchange.refusal, exchange.succeeded) == (code, False)
+        house.clock.advance(timedelta(hours=1))
+        await house.link_visit(HIP, CODE)
+        await house.answer_token(token=_jwt(hipId=HIP, abhaAddress="Meera.K01@sbx"))
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 1, "a good one is used"
+
+    asyncio.run(story())
+
+
+def test_link_01_a_token_kept_from_before_that_names_somebody_else_is_dropped_and_one_is_asked_for():
+    async def story() -> None:
+        house = House()
+        await house.link()
+        address = MEERA.abha_address
+        assert address is not None
+        bad = LinkToken.issued(
+            _jwt(hipId="IN0410000999"),
+            hip_id=HIP,
+            abha_address=address,
+            abha_number=MEERA.abha_number,
+            now=house.clock(),
+        )
+        house.clock.advance(timedelta(days=2))
+        async with house.units() as uow:
+            await uow.link_tokens.put(bad, request_id=RequestId("old"), now=house.clock())
+            await uow.commit()
+        await house.tokens.put(bad, now=house.clock())
+        await house.take_in(a_visit(visit_code=VisitCode("88200")))
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 1, "the kept one was not used"
+        assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 2
+        await house.answer_token()
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 2
 
     asyncio.run(story())
