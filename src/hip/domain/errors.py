@@ -3,6 +3,7 @@
     HipError
     ├── DomainError            expected; never retried; carries a stable ABDM code
     │   ├── InvalidValue       one field of an input is wrong (``field``, ``expected``)
+    │   ├── WorkerLost         whoever did this work ended each time, too often to try again by itself
     │   ├── NotFound           the thing asked for is unknown here
     │   ├── Conflict           a unique thing exists already, with other content
     │   ├── IllegalTransition  a state machine refused an event
