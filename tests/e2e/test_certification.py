@@ -56,7 +56,9 @@ def _result(*, failure: Failure | None = None, twin: Failure | None = None) -> R
 
 def test_a_twin_that_holds_or_fails_elsewhere_fails_the_case() -> None:
     right, elsewhere = Failure(rule="LNK_01", seen="x", look="y"), Failure(rule="LINK-05", seen="x", look="y")
+    late = Failure(rule="LNK_01", seen="x", look="y", late=True)
     assert _result(twin=right).held
+    assert not _result(twin=late).held, "it failed for want of patience"
     assert not _result(twin=None).held
     assert not _result(twin=elsewhere).held
     assert "it held" in "".join(troubles([_result(twin=None)]))

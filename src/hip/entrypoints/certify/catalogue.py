@@ -22,11 +22,15 @@ Wording = Literal["published", "group", "unpublished"]
 
 
 class Twin(msgspec.Struct, frozen=True, kw_only=True):
-    """The same play with one thing ``changed``, so that the case must fail, and at the rule ``fails``."""
+    """The same play with one thing ``changed``, so that the case must fail, and at the rule ``fails``.
+
+    ``never``: it fails because what is awaited does not come; any other waits as long as a case does.
+    """
 
     name: str
     changed: str
     fails: str
+    never: bool = False
 
 
 class HandStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,11 +28,12 @@ ROOM = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Which rule did not hold, what was seen, where to look."""
+    """Which rule did not hold, what was seen, where to look. ``late``: what was awaited did not come."""
 
     rule: str
     seen: str
     look: str
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,8 @@ class TwinResult:
 
     @property
     def right(self) -> bool:
-        return self.failure is not None and self.failure.rule == self.twin.fails
+        fault = self.failure
+        return fault is not None and (fault.rule, fault.late) == (self.twin.fails, self.twin.never)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,9 @@ async def outcome(scene: Scene) -> Failure | None:
     except NotHeld as fault:
         return Failure(rule=fault.rule or scene.case.id, seen=fault.seen, look=fault.look)
     except (NeverHappened, Refused, HipError, httpx.HTTPError, KeyError, ValueError, IndexError) as fault:
-        return Failure(rule=scene.rule or scene.case.id, seen=_brief(fault), look=scene.look)
+        return Failure(
+            rule=scene.rule or scene.case.id, seen=_brief(fault), look=scene.look, late=isinstance(fault, NeverHappened)
+        )
     return None
 
 

@@ -63,11 +63,14 @@ class Scene:
 
     @property
     def control(self) -> SandboxControl:
-        """The far side; whoever waits for what a twin must not see waits briefly."""
-        control = self.stage.control
-        if self.twin is not None and self.twin.fails == self.rule:
-            return replace(control, deadline=TWIN_PATIENCE)
-        return control
+        """The far side."""
+        return self.stage.control
+
+    @property
+    def hurried(self) -> SandboxControl:
+        """The same, for what a twin waits for in vain: it does not wait for it long."""
+        never = self.twin is not None and self.twin.never
+        return replace(self.control, deadline=TWIN_PATIENCE) if never else self.control
 
     def somebody(self) -> Person:
         """Another patient, whom this case alone knows."""
@@ -127,9 +130,10 @@ class Scene:
         else:
             await asyncio.sleep(max(0.0, by.total_seconds()))
 
-    async def until(self, awaited: str, path: str, enough: Callable[[Json], object]) -> Json:
-        """Our API, until it shows ``enough``. Raises NeverHappened."""
-        return await self.control.until(awaited, lambda: self.get(path), enough)
+    async def until(self, awaited: str, path: str, enough: Callable[[Json], object], *, in_vain: bool = False) -> Json:
+        """Our API, until it shows ``enough``; ``in_vain`` where a twin never sees it. Raises NeverHappened."""
+        control = self.hurried if in_vain else self.control
+        return await control.until(awaited, lambda: self.get(path), enough)
 
     async def built(self, code: str) -> Json:
         """The visit, once it has each of its documents."""

@@ -77,7 +77,9 @@ async def opted_out(scene: Scene) -> None:
     scene.proves("HIP_INIT_ABHA_OPTOUT_DEACTIVATE", f"hip visits show {person.code}")
     if not scene.varied("nothing is closed"):
         await scene.control.change_account(person.address, "DELETED")
-    shown = await scene.until("the end of the link", f"/v1/visits/{person.code}", lambda seen: not seen["linked"])
+    shown = await scene.until(
+        "the end of the link", f"/v1/visits/{person.code}", lambda seen: not seen["linked"], in_vain=True
+    )
     scene.show("the patient opts out", "the HIP is notified, the link is forgotten")
     scene.must(shown["bundles"], "clinical data went with the account")
     scene.show("the hospital's own records stay", "the visit and its document are there")
@@ -90,7 +92,10 @@ async def opted_out(scene: Scene) -> None:
 async def _deleted(scene: Scene, consent_id: str, status: str) -> None:
     """Only a tombstone is left (RET-01)."""
     held = await scene.until(
-        f"the consent as {status}", f"/v1/consents/{consent_id}", lambda seen: seen.get("status") == status
+        f"the consent as {status}",
+        f"/v1/consents/{consent_id}",
+        lambda seen: seen.get("status") == status,
+        in_vain=True,
     )
     scene.must(held["hiTypes"] is None and held["hiuId"] is None, "the artefact is still there")
     scene.show("the consent is deleted in the HMIS", f"a tombstone is left: {status}")

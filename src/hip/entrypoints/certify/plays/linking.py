@@ -190,7 +190,7 @@ async def announced(scene: Scene) -> None:
     def answered(seen: list[Any]) -> bool:
         return any(one["attempts"][-1]["answeredAt"] and not one["attempts"][-1]["code"] for one in seen)
 
-    await scene.control.until("the answer to the context notify", look, answered)
+    await scene.hurried.until("the answer to the context notify", look, answered)
     calls = await scene.calls(NOTIFY, mentioning=person.code)
     notice = calls[-1].body["notification"]
     scene.must(notice["hiTypes"] == ["Prescription"], f"it announces {notice['hiTypes']}")
