@@ -20,7 +20,7 @@ from hip.entrypoints.http.app import create_app
 from hip.entrypoints.sandbox.gateway.app import create_app as create_gateway
 from hip.entrypoints.sandbox.gateway.config import GatewayConfig
 from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
-from hip.entrypoints.sandbox.parties import Client, Register, Service
+from hip.entrypoints.sandbox.parties import Client, Patient, Register, Service
 from hip.entrypoints.sandbox.routing import RoutingTransport, started
 
 KEYS = GatewayKeys.generate()
@@ -89,7 +89,9 @@ class Edge:
 
 
 @asynccontextmanager
-async def edge(*, composer: Composer | None = None, **changes: str) -> AsyncGenerator[Edge]:
+async def edge(
+    *, composer: Composer | None = None, patients: tuple[Patient, ...] = (), **changes: str
+) -> AsyncGenerator[Edge]:
     """Everything up, for one test; ``composer`` in place of ours."""
     routes = RoutingTransport()
     settings = settings_of(settings_in_memory(**changes))
@@ -98,9 +100,12 @@ async def edge(*, composer: Composer | None = None, **changes: str) -> AsyncGene
         adapters.composer.override(Object(composer))
     ours = create_app(settings, adapters=adapters)
     services = (Service(id=HIP_ID, name=HIP_NAME), Service(id="IN0410000999", name="Other"))
-    client = Client(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, services=services)
+    # A gateway that knows patients answers, too.
+    url = "http://hip.sandbox" if patients else None
+    client = Client(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, url=url, services=services)
     gateway = create_gateway(
-        GatewayConfig(register=Register(clients=(client,)), keys=KEYS, wait_scale=0.01), routes.clients
+        GatewayConfig(register=Register(clients=(client,), patients=patients), keys=KEYS, wait_scale=0.01),
+        routes.clients,
     )
     routes.mount(ISSUER, gateway)
     routes.mount("http://hip.sandbox", ours)

@@ -33,6 +33,7 @@ from hip.application.consents import ReceiveConsent
 from hip.application.context_notifies import NotifyContext
 from hip.application.conversations import Conversations
 from hip.application.decision_seals import SealDecisions
+from hip.application.desk_links import AskTokenAtDesk, LinkFromDesk, LookFromDesk
 from hip.application.discovery import AnswerDiscovery, SearchContexts
 from hip.application.exchange_retries import RetryExchange
 from hip.application.explanations import ExplainRelease
@@ -146,6 +147,9 @@ class UseCases(DeclarativeContainer):
     request_token = Singleton(RequestToken, _a.units, conversations, _a.clock, _a.waits)
     link_batch = Singleton(LinkBatch, _a.units, _a.tokens, conversations, _a.clock)
     link_visit = Singleton(LinkVisit, _a.units, _a.tokens, request_token, link_batch, _a.clock, _a.ids)
+    ask_token_at_desk = Singleton(AskTokenAtDesk, _a.units, conversations, _a.clock, _a.waits)
+    link_from_desk = Singleton(LinkFromDesk, _a.units, _a.clock)
+    look_from_desk = Singleton(LookFromDesk, _a.units)
     send_sms_link = Singleton(SendSmsLink, _a.units, conversations, _a.facilities, _a.clock, _a.ids)
     accept_token = Singleton(AcceptToken, _a.units, _a.tokens, _a.clock, _a.waits)
     accept_link_result = Singleton(AcceptLinkResult, _a.units, _a.tokens, _a.clock)

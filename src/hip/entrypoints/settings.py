@@ -149,6 +149,7 @@ class Settings(BaseSettings):
     otp_body: Annotated[dict[str, Any], NoDecode] = Field(default_factory=lambda: dict(DEFAULT_BODY))
     otp_per_hour: int = Field(default=5, ge=1, le=20)
     otp_per_day: int = Field(default=10, ge=1, le=100)
+    amrit_paths: Literal["off", "on"] = "off"
     discovery_per_hour: int = Field(default=20, ge=1, le=1000)
     push_entries_per_page: int = Field(default=1, ge=1, le=16)
     push_first_page: Literal[0, 1] = 1

@@ -15,6 +15,7 @@ from litestar.openapi.spec import SecurityScheme
 from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.entrypoints.configuration import noted
 from hip.entrypoints.container import AnyAdapters, adapters_for, opened, use_cases
+from hip.entrypoints.http.amrit import desk_router
 from hip.entrypoints.http.callbacks import CallbackDoor, callbacks_router
 from hip.entrypoints.http.description import RecordComponents
 from hip.entrypoints.http.entries import entries_router
@@ -75,14 +76,18 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
     hmis = Router(
         path="/", route_handlers=[visits_router, records_router, queue_router], guards=guard(ApiKeys.of(settings))
     )
+    desk = [desk_router(ApiKeys.of(settings))] if settings.amrit_paths == "on" else []
     return Litestar(
-        [callbacks_router(door), hmis, entries_router, health_router],
+        [callbacks_router(door), hmis, *desk, entries_router, health_router],
         dependencies={
             "units": injected(adapters.units),
             "bundles": injected(adapters.bundles),
             "clock": injected(adapters.clock),
             "facilities": injected(adapters.facilities),
             "receive_visit_record": injected(uses.receive_visit),
+            "ask_token": injected(uses.ask_token_at_desk),
+            "link_from_desk": injected(uses.link_from_desk),
+            "look_from_desk": injected(uses.look_from_desk),
             "fetch": injected(uses.fetch_entry),
             "explain_release": injected(uses.explain_release),
             "readiness": injected(adapters.readiness),
