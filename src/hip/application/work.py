@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
 from typing import Protocol, runtime_checkable
@@ -12,17 +12,12 @@ from typing import Protocol, runtime_checkable
 from hip.application.bundling import note_failed_bundle
 from hip.application.ports import Clock
 from hip.application.storage import Claim, OutboxRow, Topic, Units
+from hip.application.tries import TRIES, counts, used_up
 from hip.application.waits import Waits
 from hip.domain.bundle_jobs import CALM
 from hip.domain.errors import CircuitOpen, DomainError, StorageFailed, Transient, Waiting
 from hip.domain.identifiers import HipId, TransactionId
 from hip.domain.transfers import TransferState
-
-ATTEMPTS = 20
-"""After so many failures the row is dead and waits for an operator; waiting and pauses of the gateway are none."""
-
-TRANSFER_ATTEMPTS = 400
-"""A transfer has a deadline of its own, within which its pages are pushed again and again."""
 
 
 class Handler(Protocol):
@@ -52,6 +47,7 @@ class RunRows:
     waits: Waits
     jitter: Callable[[], float]
     report: Report
+    tries: Mapping[Topic, int] = field(default_factory=lambda: TRIES)
 
     async def __call__(self, claims: Sequence[Claim], *, stopping: Callable[[], bool] = lambda: False) -> None:
         """``claims`` are (row id, attempt) as they stood in the job. Leases are renewed while the batch runs.
@@ -153,18 +149,19 @@ class RunRows:
         error = None if isinstance(failure, Waiting) else error or _kind(failure)
         if error is not None:
             self._tell("row-deferred", row, error)
-        most = TRANSFER_ATTEMPTS if row.topic is Topic.TRANSFER else ATTEMPTS
-        if failure.counted and row.failures + 1 >= most and row.topic is not Topic.CALLBACK:
+        if used_up(row, failure, self.tries):
             await self._bury(row, error)
             return
-        wait: timedelta = failure.retry_after or self.waits.backoff(row.failures + 1, jitter=self.jitter())
+        wait: timedelta = failure.retry_after or self.waits.backoff(row.attempt, jitter=self.jitter())
         if isinstance(failure, CircuitOpen):
             # Not all at the moment when one may try: the others would only be stopped again.
             wait += self.waits.backoff(min(row.attempt, 4), jitter=self.jitter())
         with suppress(StorageFailed):  # the lease runs out and the row comes back by itself
             async with self.units() as uow:
                 run_at = self.clock() + wait
-                held = await uow.outbox.defer(row.id, row.attempt, run_at=run_at, error=error, counted=failure.counted)
+                held = await uow.outbox.defer(
+                    row.id, row.attempt, run_at=run_at, error=error, counted=counts(row, failure)
+                )
                 if held and row.topic is Topic.BUNDLE:
                     await note_failed_bundle(uow, row, error=error, next_run_at=run_at, now=self.clock())
                 await uow.commit()

@@ -34,7 +34,7 @@ def _shown(value: object) -> str:
         case ApiKeySetting():
             return f"{value.name} {value.sha256[:8]} for {' '.join(value.hips)}"
         case dict():
-            return ", ".join(sorted(value))
+            return ", ".join(sorted(f"{key}={one}" if isinstance(one, int) else key for key, one in value.items()))
         case tuple():
             return ", ".join(_shown(one) for one in value)
         case str() if "://" in value:  # a provider's key may stand behind the path

@@ -136,6 +136,7 @@ class UseCases(DeclarativeContainer):
     parallel = Dependency(instance_of=int)
     entries_per_push = Dependency(instance_of=int)
     checksum: Dependency[Any] = Dependency()
+    tries: Dependency[Any] = Dependency(default={})
 
     _a = adapters
     conversations = Singleton(Conversations, _a.units, _a.gateway, _a.clock, _a.ids, _a.waits)
@@ -250,6 +251,7 @@ class UseCases(DeclarativeContainer):
         _a.waits,
         _a.jitter,
         Object(report_row),
+        tries,
     )
 
 
@@ -270,6 +272,7 @@ def use_cases(adapters: AnyAdapters, settings: Settings) -> UseCases:
         parallel=settings.push_parallel,
         entries_per_push=settings.push_entries_per_page,
         checksum=Object(wiring.checksum(settings)),
+        tries=Object(settings.tries),
     )
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hip.adapters.otp_sender import DEFAULT_BODY
+from hip.application.outbox_storage import Topic
 from hip.domain import identifiers
 from hip.domain.errors import DomainError, InvalidValue
 from hip.domain.facilities import Facility
@@ -143,6 +144,7 @@ class Settings(BaseSettings):
     gateway_timeout: float = Field(default=20.0, gt=0, le=120)
     gateway_failures: int = Field(default=3, ge=0, le=100)
     gateway_pause: float = Field(default=30.0, gt=0, le=3600)
+    tries: Annotated[dict[Topic, Annotated[int, Field(ge=0, le=1000)]], NoDecode] = Field(default_factory=dict)
     link_authentication: Literal["DIRECT", "MEDIATED"] = "DIRECT"
     otp_url: str = ""
     otp_headers: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
@@ -159,7 +161,7 @@ class Settings(BaseSettings):
     push_token_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     push_timeout: float = Field(default=30.0, gt=0, le=300)
 
-    @field_validator("facilities", "api_keys", "otp_headers", "otp_body", "push_token_hosts", mode="before")
+    @field_validator("facilities", "api_keys", "tries", "otp_headers", "otp_body", "push_token_hosts", mode="before")
     @classmethod
     def _json_or_file(cls, value: object) -> object:
         """``@file`` reads the JSON from there."""

@@ -7,8 +7,8 @@ import pytest
 from tests.builders.flows import HIP, House, SetClock
 
 from hip.application.circuits import Circuits
-from hip.application.storage import JobState, Listing
-from hip.application.work import ATTEMPTS
+from hip.application.storage import JobState, Listing, Topic
+from hip.application.tries import TRIES
 from hip.domain.circuits import CircuitRules, CircuitState
 from hip.domain.errors import NOT_SENT, CircuitOpen, GatewayRefused, Transient
 from hip.domain.exchanges import Flow
@@ -81,9 +81,9 @@ def test_work_that_meets_the_pause_is_kept_however_long_it_lasts():
         stopped = CircuitOpen("it failed too often", retry_after=timedelta(seconds=30))
         probe = Transient("no reply", code="503")
         probe.counted = False
-        house.gateway.refusals[Flow.GENERATE_TOKEN] = [*([stopped] * 2 * ATTEMPTS), probe]
+        house.gateway.refusals[Flow.GENERATE_TOKEN] = [*([stopped] * 4 * TRIES[Topic.LINK]), probe]
         await house.take_in()
-        for _ in range(2 * ATTEMPTS + 2):
+        for _ in range(4 * TRIES[Topic.LINK] + 2):
             await house.work()
             house.clock.advance(timedelta(minutes=10))
         await house.answer_token()
@@ -98,15 +98,15 @@ def test_work_that_meets_the_pause_is_kept_however_long_it_lasts():
 @pytest.mark.parametrize(
     ("failure", "asked"),
     [
-        (CircuitOpen("stopped", retry_after=timedelta(seconds=30)), 6),
-        (Transient("no connection", code=NOT_SENT), 6),
+        (CircuitOpen("stopped", retry_after=timedelta(seconds=30)), 5),
+        (Transient("no connection", code=NOT_SENT), 5),
         (Transient("throttled", code="ABDM-1022"), 3),
     ],
 )
 def test_link_02_only_calls_that_may_have_arrived_count_towards_three_a_day(failure: Transient, asked: int):
     async def story() -> None:
         house = House()
-        house.gateway.refusals[Flow.GENERATE_TOKEN] = [failure] * 5
+        house.gateway.refusals[Flow.GENERATE_TOKEN] = [failure] * 4
         await house.take_in()
         for _ in range(10):
             await house.work()
@@ -116,7 +116,7 @@ def test_link_02_only_calls_that_may_have_arrived_count_towards_three_a_day(fail
             request = await uow.link_requests.lock_by_visit(HIP, VisitCode("88120"))
         assert request is not None
         assert (request.status, request.code) == (
-            (LinkStatus.AWAITING_TOKEN, None) if asked == 6 else (LinkStatus.REFUSED, "ABDM-1027")
+            (LinkStatus.AWAITING_TOKEN, None) if asked == 5 else (LinkStatus.REFUSED, "ABDM-1027")
         )
 
     asyncio.run(story())

@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from tests.builders.flows import HIP, House
 
 from hip.adapters.memory.jobs import MemoryJobQueue
+from hip.application.exchange_retries import RetryExchange
+from hip.application.jobs import RetryJob
 from hip.application.relay import BATCH, ENOUGH_WAITING, FRESH, LARGE_BATCH, MOST_WAITING, RelayOutbox
-from hip.application.storage import OutboxRow, Topic
-from hip.application.work import ATTEMPTS
-from hip.domain.errors import DomainError, StorageFailed, Transient
+from hip.application.storage import JobState, Listing, OutboxRow, Topic
+from hip.application.tries import TRIES
+from hip.domain.errors import DomainError, StorageFailed, Transient, Waiting
+from hip.domain.exchanges import Flow
 from hip.domain.identifiers import HipId
 
 
@@ -85,10 +90,10 @@ def test_a_row_that_never_works_is_dead_after_its_attempts():
         recorder = Recorder(never=Transient("later"))
         house.handlers[Topic.SMS] = recorder
         await _add(house, Topic.SMS, "never")
-        for _ in range(ATTEMPTS + 5):
+        for _ in range(TRIES[Topic.SMS] + 5):
             await house.work()
             house.clock.advance(timedelta(hours=1))
-        assert len(recorder.ran) == ATTEMPTS
+        assert len(recorder.ran) == TRIES[Topic.SMS] == 5
         assert await _waiting(house) == 0
 
     asyncio.run(story())
@@ -250,5 +255,69 @@ def test_a_batch_that_waited_for_most_of_its_lease_is_renewed_before_it_is_run()
         house.handlers[Topic.SMS] = slow
         await house.run_rows([(row.id, row.attempt)])
         assert recorder.ran == ["row"]
+
+    asyncio.run(story())
+
+
+async def _tried(failure: Exception, topic: Topic, times: int, tries: dict[Topic, int] | None = None) -> int:
+    house = House()
+    if tries is not None:
+        house.run_rows = replace(house.run_rows, tries=tries)
+    recorder = Recorder(row=failure)
+    house.handlers[topic] = recorder
+    await _add(house, topic, "row")
+    for _ in range(times):
+        await house.work()
+        house.clock.advance(timedelta(hours=1))
+    return len(recorder.ran)
+
+
+def _unsent() -> Transient:
+    failure = Transient("no connection", code="not-sent")
+    failure.counted = False
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "topic", "tries", "tried"),
+    [
+        (Transient("503", code="503"), Topic.LINK, None, 5),
+        (Transient("503", code="503"), Topic.NOTIFY, None, 5),
+        (Transient("503", code="503"), Topic.LINK, {Topic.LINK: 2}, 2),
+        (Transient("503", code="503"), Topic.SMS, {Topic.LINK: 2}, 5),
+        (Transient("503", code="503"), Topic.LINK, {Topic.LINK: 0}, 30),
+        (Transient("503", code="503"), Topic.CALLBACK, None, 30),
+        (Transient("later"), Topic.BUNDLE, None, 20),
+        (StorageFailed("away"), Topic.LINK, None, 30),
+        (StorageFailed("away"), Topic.PROJECTION, None, 20),
+        (_unsent(), Topic.LINK, None, 30),
+        (Waiting("not yet"), Topic.LINK, None, 30),
+    ],
+)
+def test_each_kind_of_work_has_its_tries_and_only_what_may_have_arrived_uses_one_up(failure, topic, tries, tried):
+    assert asyncio.run(_tried(failure, topic, 30, tries)) == tried
+
+
+def test_a_call_that_was_given_up_is_listed_as_dead_and_an_operator_brings_it_back():
+    async def story() -> None:
+        house = House()
+        house.gateway.refusals[Flow.LINK_CARE_CONTEXT] = [Transient("503", code="503") for _ in range(5)]
+        await house.take_in()
+        await house.work()
+        await house.answer_token()
+        for _ in range(10):
+            await house.work()
+            house.clock.advance(timedelta(hours=1))
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 5
+        async with house.units() as uow:
+            [dead] = [job for job in await uow.outbox.list(Listing()) if job.state is JobState.DEAD]
+            [exchange] = [e for e in await uow.exchanges.list(Listing()) if e.flow is Flow.LINK_CARE_CONTEXT]
+        assert (dead.topic, dead.error) == (Topic.LINK, "Transient 503")
+        await RetryExchange(house.units, house.clock)(HIP, exchange.id, actor="test")
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 6
+        await RetryJob(house.units, house.clock)(HIP, dead.id, actor="test")
+        await house.work()
+        assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == 6, "the call was taken: it is not made twice"
 
     asyncio.run(story())

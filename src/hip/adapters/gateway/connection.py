@@ -117,13 +117,14 @@ class GatewayConnection:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol):
             passage.failed()
             lost = Transient(f"{call}: the gateway cannot be reached", code=NOT_SENT)
+            lost.counted = False  # nothing was said to anybody
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError):
             passage.failed()
             lost = Transient(f"{call}: no reply from the gateway")
         else:
             passage.answered(response.status_code)
             return response.status_code, response.headers, content
-        lost.counted = not passage.probe
+        lost.counted = lost.counted and not passage.probe
         raise lost
 
     def _headers(
