@@ -1,0 +1,163 @@
+"""AMRIT's clinical result sets (amrit.md §3): their columns in order, read by name or, failing that, by position.
+
+Each is a view whose columns come in this order, followed by ``source_key``: the visit code, or for the demographics the
+registration id of the patient. What follows after the stated columns is ignored.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+KEY = "source_key"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSet:
+    """``columns`` as AMRIT spells them; a type stands behind the colon where it is not text."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.partition(":")[0].lower() for column in self.columns)
+
+    def read(self, keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[tuple[Any, Row]]:
+        """(source key, row by lower-case name) of each row; the last column is the key when none is named so.
+
+        Raises ValueError for fewer columns than the result set has.
+        """
+        found = [_plain(key) for key in keys]
+        wanted = [_plain(name) for name in self.names]
+        if set(wanted) <= set(found):
+            places = [found.index(name) for name in wanted]
+        elif len(found) > len(wanted):
+            places = list(range(len(wanted)))
+        else:
+            raise ValueError(f"{self.name} has {len(found)} columns, and needs {len(wanted)} and its key")
+        key_at = found.index(_plain(KEY)) if _plain(KEY) in found else len(found) - 1
+        return [(row[key_at], dict(zip(self.names, (row[at] for at in places), strict=True))) for row in rows]
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_IDS = "BeneficiaryRegID:int VisitCode:int ProviderServiceMapID:int VanID:int"
+_MADE = "CreatedDate:time CreatedBy"
+
+DEMOGRAPHICS = ResultSet(
+    "patientdemographic",
+    "i_beneficiarydetails",
+    _columns(
+        "HealthID HealthIDNumber BenRegId:int BeneficiaryID:int Name GenderId:int Gender MaritalStatusId:int "
+        "MaritalStatus DOB:time PreferredPhoneNum PermCountry PermState PermDistrict ProviderServiceMapID:int "
+        f"{_MADE} healthCreatedDate:time"
+    ),
+)
+COMPLAINTS = ResultSet(
+    "chiefcomplaints",
+    "t_benchiefcomplaint",
+    _columns(f"ChiefComplaint SCTCode Duration:int UnitOfDuration Description {_MADE}"),
+)
+DIAGNOSES = ResultSet(
+    "diagnosis",
+    "t_prescription",
+    _columns(
+        "PrescriptionID:int BeneficiaryRegID:int VisitCode:int ProviderServiceMapID:int VanID:int DiagnosisSctTerm "
+        f"DiagnosisSctCode {_MADE}"
+    ),
+)
+VITALS = ResultSet(
+    "vitals_anthropometry",
+    "t_phy_vitals",
+    _columns(
+        "BeneficiaryRegID:int ProviderServiceMapID:int VisitCode:int Temperature:number PulseRate:int "
+        "RespiratoryRate:int SystolicBP_1stReading:int DiastolicBP_1stReading:int AverageSystolicBP:int "
+        "AverageDiastolicBP:int BloodPressureStatusID:int BloodPressureStatus BloodGlucose_Fasting:int "
+        f"BloodGlucose_Random:int Weight_Kg:number Height_cm:number BMI:number {_MADE}"
+    ),
+)
+ALLERGIES = ResultSet(
+    "allergyintolerance",
+    "t_benallergyhistory",
+    _columns(f"ID:int {_IDS} AllergyStatus AllergyType sctcode sctTerm {_MADE} AllergicReactionType"),
+)
+MEDICATIONS = ResultSet(
+    "medicationstatement",
+    "t_prescribeddrug",
+    _columns(
+        f"PrescribedDrugID:int {_IDS} DrugForm GenericDrugName DrugStrength Dose Route Frequency Duration "
+        f"DuartionUnit SpecialInstruction QtyPrescribed:int sctcode sctTerm {_MADE}"
+    ),
+)
+LAB_RESULTS = ResultSet(
+    "diagnosticreportlab",
+    "t_lab_testresult",
+    _columns(
+        f"ID:int {_IDS} ProcedureID:int TestComponentID:int procedurename TestComponentName TestResultValue "
+        f"Range_min:number Range_max:number Loinc_Num loinc_Component {_MADE} remarks TestResultUnit"
+    ),
+)
+APPOINTMENTS = ResultSet(
+    "appointment",
+    "t_tmrequest",
+    _columns(
+        f"TMRequestID:int {_IDS} Status RequestDate:time UserID:int sName DesignationID:int DesignationName {_MADE}"
+    ),
+)
+FAMILY = ResultSet(
+    "familymemberhistory",
+    "t_benfamilyhistory",
+    _columns(f"id:int {_IDS} FamilyMember sctcode sctTerm {_MADE}"),
+)
+IMMUNIZATIONS = ResultSet(
+    "immunization",
+    "t_childvaccinedetail1",
+    _columns(
+        f"ID:int {_IDS} DefaultReceivingAge VaccineName ReceivedDate:time ReceivedFacilityName sctcode sctTerm {_MADE}"
+    ),
+)
+PRACTITIONERS = ResultSet(
+    "practitioner",
+    "m_user",
+    _columns(
+        "BenVisitID:int UserID:int FullName DOB:time EmployeeID ContactNo EmailID QualificationName DesignationName "
+        "GenderName GenderID:int ServiceProviderID:int VisitCode:int CreatedBy CreatedDate:time"
+    ),
+)
+ORGANIZATIONS = ResultSet(
+    "organizationdetails",
+    "m_providerserviceaddmapping",
+    _columns(
+        "BenVisitID:int ServiceProviderID:int ServiceProviderName StateID:int StateName DistrictID:int DistrictName "
+        "LocationName Address ServiceID:int ServiceName IsNational:int AbdmFacilityId AbdmFacilityName PSAddMapID:int "
+        "ProviderServiceMapID:int"
+    ),
+)
+HISTORY = ResultSet(
+    "medicalhistorydetails",
+    "t_benmedicationhistory",
+    _columns("ID:int ProviderServiceMapID:int CurrentMedication Year:time CreatedBy CreatedDate:time"),
+)
+
+OF_VISIT = (
+    COMPLAINTS,
+    DIAGNOSES,
+    VITALS,
+    ALLERGIES,
+    MEDICATIONS,
+    LAB_RESULTS,
+    APPOINTMENTS,
+    FAMILY,
+    IMMUNIZATIONS,
+    PRACTITIONERS,
+    ORGANIZATIONS,
+    HISTORY,
+)

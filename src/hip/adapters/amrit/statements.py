@@ -1,0 +1,96 @@
+"""The statements on the trigger table; SQLAlchemy writes each in the dialect of the server."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, column, false, literal, select, true, update
+from sqlalchemy import table as sa_table
+
+from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.result_sets import KEY, LAB_RESULTS
+
+
+class TriggerStatements:
+    def __init__(self, table: Table, names: AmritNames, *, dialect: str) -> None:
+        self.table = table
+        self._names = names
+        self._flag: ColumnElement[Any] = table.c[names.trigger_flag]
+        self._mysql = dialect == "mysql"
+
+    @property
+    def _open(self) -> ColumnElement[bool]:
+        """Written as the index is, or it would not be used."""
+        return self.table.c.hip_open == 1 if self._mysql else self._flag.is_not(true())
+
+    @property
+    def _closed(self) -> ColumnElement[bool]:
+        return self.table.c.hip_open.is_(None) if self._mysql else self._flag.is_(true())
+
+    def due(self, *, after: datetime | None, until: datetime, limit: int) -> Select[Any]:
+        """Open rows due after one time (None: from the first) and up to another, oldest first; locked ones skipped."""
+        columns = self.table.c
+        statement = select(
+            columns.id,
+            columns.visitcode,
+            columns.hip_attempts,
+            columns.beneficiaryregid,
+            columns.visit_category,
+            columns.visitdate,
+        ).where(self._open, columns.hip_due_at <= until)
+        if after is not None:
+            statement = statement.where(columns.hip_due_at > after)
+        return statement.order_by(columns.hip_due_at, columns.id).limit(limit).with_for_update(skip_locked=True)
+
+    def again(self, ids: Sequence[int]) -> Select[Any]:
+        columns = self.table.c
+        return select(
+            columns.id, columns.visitcode, columns.beneficiaryregid, columns.visit_category, columns.visitdate
+        ).where(columns.id.in_(ids))
+
+    def lease(self, ids: Sequence[int], *, until: datetime) -> Update:
+        columns = self.table.c
+        return (
+            update(self.table)
+            .where(columns.id.in_(ids))
+            .values({columns.hip_due_at: until, columns.hip_attempts: columns.hip_attempts + 1})
+        )
+
+    def close(self) -> Update:
+        """With ``row`` and ``attempt``."""
+        columns = self.table.c
+        return self._held().values(
+            {
+                self._flag: literal(1) if self._mysql else true(),
+                columns.hip_done_at: bindparam("now"),
+                columns.hip_reason: None,
+            }
+        )
+
+    def put_off(self) -> Update:
+        columns = self.table.c
+        return self._held().values({columns.hip_due_at: bindparam("until"), columns.hip_reason: bindparam("reason")})
+
+    def _held(self) -> Update:
+        columns = self.table.c
+        return update(self.table).where(
+            columns.id == bindparam("row"), columns.hip_attempts == bindparam("attempt"), self._open
+        )
+
+    def late(self, *, since: datetime, limit: int) -> Select[Any]:
+        """Closed rows of visits with a result made since then (the hospital's clock) and after they closed."""
+        columns = self.table.c
+        results = sa_table(
+            self._names.views + LAB_RESULTS.name, column(KEY), column("createddate"), schema=self._names.schema
+        )
+        return (
+            select(columns.id)
+            .join(results, results.c[KEY] == columns.visitcode)
+            .where(self._closed, results.c.createddate > since, results.c.createddate > columns.hip_done_at)
+            .distinct()
+            .limit(limit)
+        )
+
+    def reopen(self, ids: Sequence[int]) -> Update:
+        flag = literal(0) if self._mysql else false()
+        return update(self.table).where(self.table.c.id.in_(ids)).values({self._flag: flag})

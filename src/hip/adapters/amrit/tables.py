@@ -1,0 +1,159 @@
+"""The trigger table as we use it, on PostgreSQL and on MySQL or MariaDB; and a small database of AMRIT's shape.
+
+Columns of ours stand beside AMRIT's: ``hip_due_at`` (UTC; its default is now), ``hip_attempts``, ``hip_reason``, and
+``hip_done_at`` (the hospital's clock, as AMRIT's own dates). On MySQL, which has no partial index, ``hip_open`` is
+computed from the flag: 1 on open rows and NULL on others, so that the index leads to open rows only.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    create_mock_engine,
+    text,
+)
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.types import TypeEngine
+
+from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.result_sets import DEMOGRAPHICS, KEY, LAB_RESULTS, OF_VISIT, ResultSet
+
+DIALECTS = ("postgresql", "mysql")
+_TYPES: dict[str, type[TypeEngine[Any]]] = {"int": BigInteger, "time": DateTime}
+ENTERED = "LEAST(COALESCE(visitdate, created_date, hip_due_at), hip_due_at)"
+_NOW = {"postgresql": "(now() AT TIME ZONE 'utc')", "mysql": "(utc_timestamp(6))"}
+
+
+def _moment(dialect: str) -> TypeEngine[Any]:
+    return mysql.DATETIME(fsp=6) if dialect == "mysql" else DateTime()
+
+
+def trigger_table(names: AmritNames, dialect: str, metadata: MetaData | None = None) -> Table:
+    """``dialect`` is postgresql or mysql; MariaDB speaks the second."""
+    flag = names.trigger_flag
+    flag_type: TypeEngine[Any] = mysql.BIT(1) if dialect == "mysql" else Boolean()
+    ours: list[Any] = [
+        Column("hip_due_at", _moment(dialect), nullable=False, server_default=text(_NOW[dialect])),
+        Column("hip_attempts", Integer, nullable=False, server_default="0"),
+        Column("hip_reason", String(300)),
+        Column("hip_done_at", _moment(dialect)),
+    ]
+    if dialect == "mysql":
+        open_now = f"CASE WHEN {flag} = 1 THEN NULL ELSE 1 END"
+        ours += [
+            Column("hip_open", mysql.TINYINT, Computed(open_now, persisted=False)),
+            Index("ix_hip_open", "hip_open", "hip_due_at", "id"),
+        ]
+    else:
+        quoted = postgresql.dialect().identifier_preparer.quote(flag)  # type: ignore[no-untyped-call]
+        ours.append(Index("ix_hip_open", "hip_due_at", "id", postgresql_where=text(f"{quoted} IS NOT TRUE")))
+    return Table(
+        names.trigger_table,
+        metadata or MetaData(),
+        Column("id", BigInteger, primary_key=True, autoincrement=True),
+        Column("benflowid", BigInteger),
+        Column("beneficiaryregid", BigInteger),
+        Column("beneficiary_id", BigInteger),
+        Column("visit_reason", String(45)),
+        Column("visit_category", String(45)),
+        Column("visitid", BigInteger),
+        Column("visitcode", BigInteger, index=True),
+        Column("visitdate", DateTime),
+        Column("created_date", DateTime),
+        Column(flag, flag_type),
+        *ours,
+        schema=names.schema,
+    )
+
+
+def source_table(result_set: ResultSet, metadata: MetaData, schema: str | None) -> Table:
+    """A table that holds one result set's columns; AMRIT itself joins several."""
+    columns: list[Any] = []
+    for column in result_set.columns:
+        name, _, kind = column.partition(":")
+        made = Numeric(9, 2) if kind == "number" else _TYPES[kind]() if kind else String(750)
+        columns.append(Column(name.lower(), made))
+    if result_set is LAB_RESULTS:
+        columns.append(Index("ix_lab_created", "createddate"))
+    return Table(
+        result_set.table,
+        metadata,
+        Column("row_id", BigInteger, primary_key=True, autoincrement=True),
+        Column(KEY, BigInteger, nullable=False, index=True),
+        *columns,
+        schema=schema,
+    )
+
+
+def small_database(names: AmritNames, dialect: str) -> MetaData:
+    """The trigger table and the tables behind every result set."""
+    metadata = MetaData()
+    trigger_table(names, dialect, metadata)
+    for result_set in (DEMOGRAPHICS, *OF_VISIT):
+        source_table(result_set, metadata, names.schema)
+    return metadata
+
+
+def qualified(names: AmritNames, name: str) -> str:
+    return f"{names.schema}.{name}" if names.schema else name
+
+
+def views(names: AmritNames) -> Iterator[str]:
+    """The statements that make the views; the same in both dialects."""
+    for result_set in (DEMOGRAPHICS, *OF_VISIT):
+        columns = ", ".join((*result_set.names, KEY))
+        view, table = (qualified(names, name) for name in (names.views + result_set.name, result_set.table))
+        yield f"CREATE VIEW {view} AS SELECT {columns} FROM {table}"  # noqa: S608 - names of the settings
+
+
+def script(names: AmritNames, dialect: str) -> str:
+    """Everything above as one SQL script."""
+    statements: list[str] = []
+
+    def write(statement: Any, *_: Any, **__: Any) -> None:
+        compiled = statement.compile(dialect=engine.dialect) if not isinstance(statement, str) else statement
+        statements.append(" ".join(str(compiled).split()))
+
+    engine = create_mock_engine("mysql+asyncmy://" if dialect == "mysql" else "postgresql+asyncpg://", write)
+    small_database(names, dialect).create_all(engine, checkfirst=False)
+    return ";\n".join([*statements, *views(names)]) + ";\n"
+
+
+def preparation(names: AmritNames, dialect: str) -> str:
+    """What an existing AMRIT database needs: our columns and the index. Safe beside AMRIT's own writer.
+
+    On MySQL the columns are invisible, so that an INSERT without column names still fits.
+    """
+    speaking: Dialect = mysql.dialect() if dialect == "mysql" else postgresql.dialect()  # type: ignore[no-untyped-call]
+    quote = speaking.identifier_preparer.quote
+    table, flag, now = qualified(names, quote(names.trigger_table)), quote(names.trigger_flag), _NOW[dialect]
+    if dialect == "mysql":
+        return (
+            f"ALTER TABLE {table} ADD COLUMN hip_due_at DATETIME(6) NOT NULL DEFAULT {now} INVISIBLE,\n"
+            "  ADD COLUMN hip_attempts INTEGER NOT NULL DEFAULT 0 INVISIBLE,\n"
+            "  ADD COLUMN hip_reason VARCHAR(300) NULL INVISIBLE,\n"
+            "  ADD COLUMN hip_done_at DATETIME(6) NULL INVISIBLE,\n"
+            f"  ADD COLUMN hip_open TINYINT GENERATED ALWAYS AS (CASE WHEN {flag} = 1 THEN NULL ELSE 1 END) VIRTUAL "
+            "INVISIBLE;\n"
+            f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE hip_open = 1;\n"
+            f"CREATE INDEX ix_hip_open ON {table} (hip_open, hip_due_at, id);\n"
+        )
+    return (
+        f"ALTER TABLE {table} ADD COLUMN hip_due_at TIMESTAMP NOT NULL DEFAULT {now},\n"
+        "  ADD COLUMN hip_attempts INTEGER NOT NULL DEFAULT 0,\n"
+        "  ADD COLUMN hip_reason VARCHAR(300),\n  ADD COLUMN hip_done_at TIMESTAMP;\n"
+        f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE {flag} IS NOT TRUE;\n"
+        f"CREATE INDEX ix_hip_open ON {table} (hip_due_at, id) WHERE {flag} IS NOT TRUE;\n"
+    )

@@ -1,0 +1,186 @@
+"""What every source of visits promises: in memory, and in AMRIT's database on PostgreSQL and on MySQL or MariaDB."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.builders.amrit import HIP, NAMES, TRIGGER, asked, record_of
+from tests.builders.amrit_servers import MISSING, a_mariadb, mariadb_program
+
+from hip.adapters.amrit.sample_database import fill, make
+from hip.adapters.amrit.sample_visits import visits
+from hip.adapters.amrit.source import AmritVisitSource
+from hip.adapters.memory.visit_source import MemoryVisitSource
+from hip.application.visit_sources import SourceRow, VisitSource
+from hip.domain.errors import StorageFailed
+from hip.domain.identifiers import VisitCode
+
+pytestmark = pytest.mark.anyio
+
+COUNT = 12
+SEED = 5
+NOW = datetime.now(UTC) + timedelta(minutes=1)  # a real database says when its rows are due
+LATER = NOW + timedelta(minutes=10)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    if mariadb_program() is None:
+        pytest.skip(MISSING)
+    folder: Path = tmp_path_factory.mktemp("m")
+    with a_mariadb(folder) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.servers), "mariadb"])
+async def place(request: pytest.FixtureRequest) -> str | None:
+    """The URL of an AMRIT-shaped database with twelve visits; None for the source in memory."""
+    if request.param == "memory":
+        return None
+    if request.param == "postgres":
+        servers = request.getfixturevalue("servers")
+        name = f"amrit_{servers.worker}"
+        servers.databases.drop(name)
+        servers.databases.create(name)
+        url = servers.databases.url(name)
+    else:
+        bare = request.getfixturevalue("mariadb_url")
+        await asked(bare, "DROP DATABASE IF EXISTS amrit", "CREATE DATABASE amrit CHARACTER SET utf8mb4")
+        url = bare.replace("localhost/?", "localhost/amrit?")
+    await make(url, NAMES)
+    await fill(url, NAMES, count=COUNT, seed=SEED, facility=HIP, odd=0)
+    return str(url)
+
+
+@pytest.fixture
+async def source(place: str | None) -> AsyncIterator[VisitSource]:
+    if place is None:
+        memory = MemoryVisitSource()
+        for _, rows in visits(COUNT, seed=SEED, facility=HIP, trigger=TRIGGER, odd=0):
+            record = record_of(rows)
+            memory.add(record.visit_code, record, at=NOW - timedelta(minutes=1))
+        yield memory
+        return
+    opened = AmritVisitSource(place, NAMES)
+    yield opened
+    await opened.close()
+
+
+def _ids(rows: Sequence[SourceRow]) -> list[int]:
+    return [row.row_id for row in rows]
+
+
+async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(source: VisitSource) -> None:
+    first = await source.claim(now=NOW, until=LATER, limit=5)
+    second = await source.claim(now=NOW, until=LATER, limit=100)
+    assert len(first) == 5
+    assert sorted(_ids(first) + _ids(second)) == list(range(1, COUNT + 1))
+    assert await source.claim(now=NOW, until=LATER, limit=100) == []
+    again = await source.claim(now=LATER, until=LATER + timedelta(minutes=1), limit=100)
+    assert sorted(_ids(again)) == list(range(1, COUNT + 1))
+    assert {row.attempt for row in again} == {2}
+
+
+async def test_claimers_at_the_same_moment_share_the_rows(source: VisitSource) -> None:
+    claims = await asyncio.gather(*(source.claim(now=NOW, until=LATER, limit=4) for _ in range(2)))
+    taken = [row_id for claim in claims for row_id in _ids(claim)]
+    taken += _ids(await source.claim(now=NOW, until=LATER, limit=100))
+    assert sorted(taken) == list(range(1, COUNT + 1))
+
+
+async def test_every_claimed_visit_is_read_as_it_is(source: VisitSource) -> None:
+    rows = await source.claim(now=NOW, until=LATER, limit=100)
+    read = await source.read(rows)
+    assert [visit.row for visit in read] == list(rows)
+    expected = {}
+    for _, made in visits(COUNT, seed=SEED, facility=HIP, trigger=TRIGGER, odd=0):
+        record = record_of(made)
+        expected[record.visit_code] = record
+    assert {visit.row.visit_code: visit.record for visit in read} == expected
+
+
+async def test_done_closes_rows_for_good(source: VisitSource) -> None:
+    rows = await source.claim(now=NOW, until=LATER, limit=3)
+    assert await source.done(rows, now=NOW) == 3
+    assert await source.done(rows, now=NOW) == 0
+    left = await source.claim(now=LATER, until=LATER, limit=100)
+    assert not set(_ids(rows)) & set(_ids(left))
+    assert len(left) == COUNT - 3
+
+
+async def test_an_old_claim_closes_nothing_that_was_claimed_anew(source: VisitSource) -> None:
+    old = await source.claim(now=NOW, until=LATER, limit=1)
+    new = await source.claim(now=LATER, until=LATER + timedelta(hours=1), limit=100)
+    assert await source.done(old, now=LATER) == 0
+    assert await source.done([row for row in new if row.row_id == old[0].row_id], now=LATER) == 1
+
+
+async def test_a_row_that_is_put_off_stays_open_and_comes_again(source: VisitSource) -> None:
+    (row,) = await source.claim(now=NOW, until=LATER, limit=1)
+    await source.put_off(row, until=NOW + timedelta(hours=2), reason="patient.name: expected a name")
+    assert row.row_id not in _ids(await source.claim(now=LATER, until=LATER, limit=100))
+    later = await source.claim(now=NOW + timedelta(hours=2), until=NOW + timedelta(hours=3), limit=100)
+    assert row.row_id in _ids(later)
+
+
+async def test_a_result_that_comes_after_the_end_opens_the_row_again(source: VisitSource, place: str | None) -> None:
+    rows = await source.claim(now=NOW, until=LATER, limit=2)
+    await source.done(rows, now=NOW)
+    since = NOW - timedelta(days=1)
+    assert await source.reopen_late(since=since, limit=10) == 0
+    if isinstance(source, MemoryVisitSource):
+        source.result_came(rows[0].visit_code, at=NOW + timedelta(minutes=5))
+    else:
+        assert place is not None
+        await _add_result(place, rows[0].visit_code)
+    assert await source.reopen_late(since=since, limit=10) == 1
+    assert rows[0].row_id in _ids(await source.claim(now=LATER, until=LATER, limit=100))
+
+
+async def _add_result(url: str, code: VisitCode) -> None:
+    at = (NOW + timedelta(minutes=5) + timedelta(hours=5, minutes=30)).replace(tzinfo=None)
+    await asked(
+        url,
+        "INSERT INTO t_lab_testresult (source_key, procedureid, procedurename, testresultvalue, createddate) "
+        "VALUES (:code, 9, 'Late test', '7', :at)",
+        code=int(code),
+        at=at,
+    )
+
+
+async def test_nothing_is_too_old_to_be_claimed(source: VisitSource, place: str | None) -> None:
+    """AMRIT forgets what is older than two days (amrit.md §2.3)."""
+    if place is None:
+        assert isinstance(source, MemoryVisitSource)
+        source.add(VisitCode("1"), "no record", at=NOW - timedelta(days=900))
+        assert len(await source.claim(now=NOW, until=LATER, limit=100)) == COUNT + 1
+        return
+    await asked(place, f"UPDATE {TRIGGER} SET hip_due_at = '2023-01-01 00:00:00' WHERE id > 4")
+    windowed = AmritVisitSource(place, type(NAMES)(window=timedelta(days=2)))
+    try:
+        claimed = await windowed.claim(now=NOW, until=LATER, limit=4)
+        assert sorted(_ids(claimed)) == [1, 2, 3, 5]  # three of the window, and the oldest one
+        rest = await windowed.claim(now=NOW, until=LATER, limit=100)
+        assert sorted(_ids(claimed) + _ids(rest)) == list(range(1, COUNT + 1))
+    finally:
+        await windowed.close()
+
+
+async def test_a_source_that_is_away_is_worth_another_try(place: str | None) -> None:
+    away: VisitSource
+    if place is None:
+        away = memory = MemoryVisitSource()
+        memory.down = True
+    elif place.startswith("mysql"):
+        away = AmritVisitSource("mysql+asyncmy://root@localhost/amrit?unix_socket=/nowhere")
+    else:
+        away = AmritVisitSource("postgresql+asyncpg://u@/amrit?host=/nowhere")
+    with pytest.raises(StorageFailed):
+        await away.claim(now=NOW, until=LATER, limit=1)

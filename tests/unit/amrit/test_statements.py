@@ -1,0 +1,46 @@
+"""The SQL of both dialects, as text."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy.dialects import mysql, postgresql
+from tests.builders.amrit import NAMES
+
+from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.statements import TriggerStatements
+from hip.adapters.amrit.tables import preparation, script, trigger_table
+
+AT = datetime.fromisoformat("2026-03-02T09:00:00")
+SPEAKING = {"mysql": mysql.dialect, "postgresql": postgresql.dialect}
+
+
+def _claim(dialect: str, names: AmritNames = NAMES) -> str:
+    say = TriggerStatements(trigger_table(names, dialect), names, dialect=dialect)
+    due = say.due(after=AT - timedelta(days=2), until=AT, limit=50)
+    return " ".join(str(due.compile(dialect=SPEAKING[dialect]())).split())
+
+
+def test_a_claim_on_mysql_skips_locked_rows_and_uses_the_computed_column() -> None:
+    claim = _claim("mysql")
+    assert "WHERE ndhm_trg_visitdata.hip_open = %s AND ndhm_trg_visitdata.hip_due_at <= %s" in claim
+    assert claim.endswith("LIMIT %s FOR UPDATE SKIP LOCKED")
+
+
+def test_a_claim_on_postgres_skips_locked_rows_and_says_what_its_index_says() -> None:
+    claim = _claim("postgresql")
+    assert "processed_flag IS NOT true" in claim
+    assert claim.endswith("FOR UPDATE SKIP LOCKED")
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "postgresql"])
+def test_table_flag_and_schema_are_called_as_set(dialect: str) -> None:
+    names = AmritNames(trigger_table="ndhm_trigger_visit_data", trigger_flag="process_flag", schema="db_iemr")
+    assert "db_iemr.ndhm_trigger_visit_data" in _claim(dialect, names)
+    assert "process_flag" in preparation(names, dialect)
+    assert "process_flag" in script(names, dialect)
+
+
+def test_the_script_makes_the_views_of_every_result_set() -> None:
+    for dialect in ("mysql", "postgresql"):
+        assert script(NAMES, dialect).count("CREATE VIEW fhir_r_") == 13
+    assert "processed_flag BIT(1)" in script(NAMES, "mysql")
