@@ -120,9 +120,9 @@ class Conversations:
                 hold(asked.state == "refused", f"{person.code}: asked after the revocation and got {asked.state}")
             hold(held["hiTypes"] is None, f"{person.code}: the artefact of a revoked consent is kept")
             return End("revoke", "revoked")
-        told = await self._notices(consent_id)
-        hold("withheld" in told or not any(told), f"{person.code}: {held.get('status')} after the notices {told}")
-        return End("revoke", "not told", "withheld by the gateway")
+        told = await self._revocations(consent_id)
+        hold(not any(200 <= status < 300 for status in told), f"{person.code}: {held.get('status')} after {told}")
+        return End("revoke", "not told", "the gateway withheld it, or gave up while the service was down")
 
     async def announce(self, person: Person) -> End:
         """A linked visit changes: the gateway is told, and again while it does not know the link."""
@@ -130,6 +130,7 @@ class Conversations:
         if end.state != "linked":
             return End("announce", end.state, end.why)
         await self._hand_over(person, person.visit(medicine="Paracetamol 650 mg tablet"))
+        said: Json | None = None
         for _ in range(ANNOUNCED_WITHIN):
             await asyncio.sleep(0.3)
             said = await self._announcements(person)
@@ -142,7 +143,7 @@ class Conversations:
                 return End("announce", "unanswered", "no-answer")
             if len(said["attempts"]) >= NOTIFIED_AT_MOST and said["outcome"] == "refused" and last["code"]:
                 return End("announce", "refused", last["code"])
-        raise Unexplained(f"{person.code}: the change was never announced")
+        raise Unexplained(f"{person.code}: the change was not announced: {said}")
 
     async def share(self, person: Person) -> End:
         """The patient scans a counter's code, twice: one place in the queue, and the desk sees the profile once."""
@@ -205,7 +206,7 @@ class Conversations:
         hold(received.json()["pages"] >= 1, f"{person.code}: TRANSFERRED, and nothing came")
         if self.unreadable or {"raw-only", "x509-only", "strips-zeros"} & set(asked.faults):
             return  # whether such a requester can read anything is its own affair
-        visit = await self._get(f"/v1/visits/{person.code}")
+        visit = await self._show(f"/v1/visits/{person.code}", bool)
         stored = {bundle["sha256"] for bundle in visit["bundles"]}
         records = await control.opened_records(transaction)
         problems = [record.problem for record in records if record.problem]
@@ -225,9 +226,13 @@ class Conversations:
     async def _links(self, person: Person) -> list[str]:
         return [link.reference for link in await self.stage.control.links(person.address)]
 
-    async def _notices(self, consent_id: str) -> list[str]:
+    async def _revocations(self, consent_id: str) -> list[int]:
+        """What came of each attempt to tell us; none of one that was withheld."""
         entries = await self.stage.control.journal(path="consent/request/hip/notify", direction="out")
-        return [entry.note for entry in entries if consent_id in str(entry.body or "") or entry.note == "withheld"]
+        notices = [(entry.status, (entry.body or {}).get("notification", {})) for entry in entries]
+        return [
+            code for code, told in notices if (told.get("consentId"), told.get("status")) == (consent_id, "REVOKED")
+        ]
 
     async def _announcements(self, person: Person) -> Json | None:
         """Our exchange about the change, known by the REQUEST-IDs that the gateway saw with this visit."""
