@@ -27,6 +27,7 @@ from hip.adapters.sealing.sealer import CryptographySealer
 from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.accounts import ChangeAccount
 from hip.application.audit import NoteConfiguration
+from hip.application.bridges import LookAfterBridge
 from hip.application.bundling import BuildBundle
 from hip.application.callbacks import ProcessCallback, ReceiveCallback, ReplayCallback
 from hip.application.consents import ReceiveConsent
@@ -223,6 +224,7 @@ class UseCases(DeclarativeContainer):
     retry_exchange = Singleton(RetryExchange, _a.units, _a.clock)
     retry_job = Singleton(RetryJob, _a.units, _a.clock)
     cancel_job = Singleton(CancelJob, _a.units, _a.clock)
+    look_after_bridge = Singleton(LookAfterBridge, _a.units, _a.gateway, _a.facilities, _a.clock)
     note_configuration = Singleton(NoteConfiguration, _a.units, _a.clock)
     project = Singleton(Project, _a.units, _a.projections, _a.vault, _a.clock)
     relay_outbox = Singleton(RelayOutbox, _a.units, _a.jobs, _a.clock, _a.waits)

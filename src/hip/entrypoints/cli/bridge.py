@@ -18,11 +18,10 @@ def show() -> None:
     settings = Settings.read()
 
     async def ask() -> object:
-        from hip.entrypoints.container import adapters_for, opened
+        from hip.entrypoints.container import running
 
-        adapters = adapters_for(settings)
-        async with opened(adapters):
-            return await adapters.gateway().bridge_services()
+        async with running(settings) as uses:
+            return await uses.look_after_bridge().show(actor="command line")
 
     say_json(asyncio.run(ask()))
 
@@ -34,11 +33,10 @@ def set_url(url: Annotated[str, typer.Argument(metavar="URL", help="https://host
     settings = Settings.read()
 
     async def tell() -> None:
-        from hip.entrypoints.container import adapters_for, opened
+        from hip.entrypoints.container import running
 
-        adapters = adapters_for(settings)
-        async with opened(adapters):
-            await adapters.gateway().set_bridge_url(url)
+        async with running(settings) as uses:
+            await uses.look_after_bridge().set(url, actor="command line")
 
     asyncio.run(tell())
     say(f"callbacks now go to {url}")
