@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hip.adapters.clock import system_clock
 from hip.application.ports import Bundles
 from hip.application.storage import Listing, UnitOfWork, Units
 from hip.domain.bundles import BundleKey, BundleRecord, Severity
@@ -144,12 +145,21 @@ def _key(row: Shown) -> BundleKey:
 
 
 async def _links(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
-    return [views.link_view(one) for one in await uow.link_requests.list(listing)]
+    requests = await uow.link_requests.list(listing)
+    patients = {(one.hip_id, one.abha_address) for one in requests if one.abha_address is not None}
+    tokens = {key: await uow.link_tokens.current(*key, now=system_clock()) for key in patients}
+    return [
+        views.link_view(one, tokens[one.hip_id, one.abha_address] if one.abha_address is not None else None)
+        for one in requests
+    ]
 
 
 async def _link(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
     known = await uow.link_requests.lock_by_visit(hip_id, VisitCode(key))
-    return None if known is None else views.link_view(known)
+    if known is None or known.abha_address is None:
+        return None if known is None else views.link_view(known)
+    token = await uow.link_tokens.current(hip_id, known.abha_address, now=system_clock())
+    return views.link_view(known, token)
 
 
 async def _exchanges(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
@@ -231,7 +241,7 @@ BUNDLES = Stored(
 )
 LINKS = Stored(
     name="link",
-    columns=("hipId", "visitCode", "status", "code", "whoActs", "advice", "updatedAt"),
+    columns=("hipId", "visitCode", "status", "code", "tokenState", "whoActs", "advice", "updatedAt"),
     list=_links,
     show=_link,
 )

@@ -12,7 +12,7 @@ from hip.domain.callbacks import Callback
 from hip.domain.consents import Consent
 from hip.domain.decisions import TITLES, Decision, RuleResult, Verdict
 from hip.domain.exchanges import Exchange, Flow
-from hip.domain.links import CareContext, LinkRequest, LinkStatus
+from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
 from hip.domain.refusals import explain
 from hip.domain.transfers import Page, Transfer, context_statuses
 
@@ -79,7 +79,22 @@ def issue_view(issue: Issue) -> Shown:
     }
 
 
-def link_view(request: LinkRequest) -> Shown:
+def _token_view(request: LinkRequest, token: LinkToken | None) -> Shown:
+    """Where the patient's link token stands: its value is shown to nobody."""
+    if token is not None:
+        state = "valid"
+    elif request.abha_address is None:
+        state = "not-needed"
+    elif request.status is LinkStatus.AWAITING_TOKEN:
+        state = "awaited"
+    else:
+        # Before a visit went out in a link call only its token can have been refused.
+        state = "refused" if request.status is LinkStatus.REFUSED and request.led_by is None else "none"
+    return {"tokenState": state, "tokenExpiresAt": _time(token.expires_at) if token else None}
+
+
+def link_view(request: LinkRequest, token: LinkToken | None = None) -> Shown:
+    """One visit's link, and the ``token`` that its patient has now: code, cause, what to do, and who has to do it."""
     refused = request.status in (LinkStatus.REFUSED, LinkStatus.UNANSWERED)
     if request.abha_address is None and request.code != ACCOUNT_CLOSED:
         flow = Flow.SMS_NOTIFY
@@ -96,6 +111,7 @@ def link_view(request: LinkRequest) -> Shown:
         "code": request.code,
         "advice": f"{why.cause}: {why.fix}" if why else None,
         "whoActs": why.actor if why else None,
+        **_token_view(request, token),
         "sentWith": request.led_by,
         "requestId": request.request_id,
         "createdAt": _time(request.created_at),
