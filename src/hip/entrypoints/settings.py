@@ -30,7 +30,11 @@ SANDBOX_KEY = "sandbox"
 _SANDBOX_GATEWAY = "https://dev.abdm.gov.in/api/hiecm"
 
 
+_SQL_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+
+
 _SCHEMES = {
+    "amrit_url": ("postgresql+asyncpg://", "mysql+asyncmy://"),
     "database_url": ("postgresql://", "postgresql+asyncpg://", "postgres://"),
     "mongo_url": ("mongodb://", "mongodb+srv://"),
     "redis_url": ("redis://", "rediss://", "unix://"),
@@ -113,6 +117,14 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     mongo_database: str = "AmritHRP"
     names: Literal["seed", "amrit"] = "seed"
+    visit_source: Literal["none", "amrit"] = "none"
+    amrit_url: SecretStr | None = None
+    amrit_trigger_table: str = Field(default="ndhm_trg_visitdata", pattern=_SQL_NAME)
+    amrit_trigger_flag: str = Field(default="processed_flag", pattern=_SQL_NAME)
+    amrit_views: str = Field(default="fhir_r_", pattern=_SQL_NAME)
+    amrit_schema: str = Field(default="", pattern=rf"^$|{_SQL_NAME}")
+    amrit_window_hours: int = Field(default=0, ge=0, le=8760)
+    amrit_facility: str = ""
     gateway_url: str = _SANDBOX_GATEWAY
     cm_id: str = ""
     client_id: str = ""
@@ -178,7 +190,7 @@ class Settings(BaseSettings):
         except ValueError as fault:
             raise ValueError(f"expected JSON: {fault}") from None
 
-    @field_validator("database_url", "mongo_url", "redis_url")
+    @field_validator("database_url", "mongo_url", "redis_url", "amrit_url")
     @classmethod
     def _of_its_server(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """A URL of another kind of server would be found out much later, and less clearly."""

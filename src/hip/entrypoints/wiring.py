@@ -9,6 +9,7 @@ from functools import cache
 import httpx
 from pydantic import SecretStr
 
+from hip.adapters.amrit.names import AmritNames
 from hip.adapters.gateway.client import HttpGateway
 from hip.adapters.gateway.settings import GatewaySettings
 from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
@@ -35,6 +36,7 @@ from hip.application.storage import Units
 from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
 from hip.domain.circuits import CircuitRules
+from hip.domain.identifiers import HipId
 from hip.domain.link_attempts import AuthenticationType
 from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
 from hip.entrypoints.facilities import ConfiguredFacilities
@@ -226,6 +228,17 @@ def postgres(settings: Settings, vault: KeyVault, records: VisitRecords) -> Post
 def mongo(settings: Settings) -> MongoDocuments:
     return MongoDocuments(
         _secret(settings.mongo_url), settings.mongo_database, AMRIT if settings.names == "amrit" else SEED
+    )
+
+
+def amrit_names(settings: Settings) -> AmritNames:
+    return AmritNames(
+        trigger_table=settings.amrit_trigger_table,
+        trigger_flag=settings.amrit_trigger_flag,
+        views=settings.amrit_views,
+        schema=settings.amrit_schema or None,
+        window=timedelta(hours=settings.amrit_window_hours) if settings.amrit_window_hours else None,
+        facility=HipId(settings.amrit_facility) if settings.amrit_facility else None,
     )
 
 

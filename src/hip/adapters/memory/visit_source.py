@@ -35,7 +35,10 @@ class MemoryVisitSource:
         self._rows[row_id] = _Row(visit_code=visit_code, due_at=at)
         return row_id
 
-    def result_came(self, visit_code: VisitCode, *, at: datetime) -> None:
+    def result_came(self, visit_code: VisitCode, *, at: datetime, known: VisitRecord | None = None) -> None:
+        """A late result; ``known`` is the record with it."""
+        if known is not None:
+            self._records[visit_code] = known
         for row in self._rows.values():
             if row.visit_code == visit_code:
                 row.result_at = at

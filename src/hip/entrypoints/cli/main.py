@@ -19,6 +19,7 @@ from hip.entrypoints.cli import (
     jobs,
     keys,
     services,
+    source,
     transfers,
     visits,
 )
@@ -42,6 +43,7 @@ app.command("relay")(services.relay)
 app.command("worker")(services.worker)
 app.add_typer(services.database, name="db")
 app.add_typer(visits.app, name="visits")
+app.add_typer(source.app, name="source")
 app.add_typer(commands(BUNDLES, help_text="Bundles that are stored."), name="bundles")
 app.add_typer(commands(LINKS, help_text="Where each visit's link stands."), name="links")
 app.add_typer(exchanges.app, name="exchanges")

@@ -1,0 +1,135 @@
+"""``hip source run | schema | prepare | sample``: visits from AMRIT's own database."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from hip.domain.errors import Transient
+from hip.domain.identifiers import HipId
+from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say
+from hip.entrypoints.settings import Settings, SettingsInvalid
+
+app = typer.Typer(help="Visits from AMRIT's own database.", no_args_is_help=True)
+
+_LATE_EVERY = 60
+"""Rounds between two looks for laboratory results that came after the end."""
+_LATE_WITHIN = timedelta(days=7)
+
+
+class Dialect(StrEnum):
+    """Whose SQL."""
+
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+
+
+OfDialect = Annotated[Dialect, typer.Option("--dialect", help="Whose SQL; MariaDB reads mysql.")]
+
+
+def _settings() -> tuple[Settings, str]:
+    settings = lasting_settings()
+    if settings.visit_source != "amrit":
+        raise SettingsInvalid([("HIP_VISIT_SOURCE", "expected amrit for this command")])
+    if settings.amrit_url is None:
+        raise SettingsInvalid([("HIP_AMRIT_URL", "required")])
+    return settings, settings.amrit_url.get_secret_value()
+
+
+@app.command("schema")
+@exits_as_promised
+def schema(dialect: OfDialect = Dialect.POSTGRESQL) -> None:
+    """SQL that makes a small database of AMRIT's shape: trigger table, tables and views."""
+    from hip.adapters.amrit.tables import script
+    from hip.entrypoints.wiring import amrit_names
+
+    say(script(amrit_names(Settings.read()), dialect.value))
+
+
+@app.command("prepare")
+@exits_as_promised
+def prepare(dialect: OfDialect = Dialect.MYSQL) -> None:
+    """SQL that an existing AMRIT database needs once: our columns on the trigger table, and their index."""
+    from hip.adapters.amrit.tables import preparation
+    from hip.entrypoints.wiring import amrit_names
+
+    say(preparation(amrit_names(Settings.read()), dialect.value))
+
+
+@app.command("sample")
+@exits_as_promised
+def sample(
+    visits: Annotated[int, typer.Option(min=1, help="How many visits.")] = 100,
+    seed: Annotated[int, typer.Option(help="The same seed, the same visits.")] = 1,
+    first: Annotated[int, typer.Option(min=1, help="The number of the first; 1 also makes the tables.")] = 1,
+) -> None:
+    """Fill an empty database with invented visits; never one with patients in it."""
+    from hip.adapters.amrit.sample_database import fill, make
+    from hip.entrypoints.wiring import amrit_names
+
+    settings, url = _settings()
+    settings.require("facilities")
+    names = amrit_names(settings)
+
+    async def run() -> None:
+        if first == 1:
+            await make(url, names)
+        facility = HipId(settings.facilities[0].id)
+        await fill(url, names, count=visits, seed=seed, facility=facility, first=first)
+
+    asyncio.run(run())
+    say(f"{visits} visits written")
+
+
+@app.command("run")
+@exits_as_promised
+def run(once: Annotated[bool, typer.Option("--once", help="Stop when nothing is due or unfinished.")] = False) -> None:
+    """Take visits as they become ready, until SIGTERM; any number may run. Workers make the bundles."""
+    settings, url = _settings()
+    taken = asyncio.run(_run(settings, url, once=once))
+    say(f"{taken} visits taken")
+
+
+async def _run(settings: Settings, url: str, *, once: bool) -> int:
+    from hip.adapters.amrit.source import AmritVisitSource
+    from hip.application.visit_sources import SettleVisits, TakenVisit, TakeVisits
+    from hip.entrypoints.container import adapters_for, opened, use_cases
+    from hip.entrypoints.logs import configure, log
+    from hip.entrypoints.wiring import amrit_names
+
+    configure()
+    adapters = adapters_for(settings)
+    source = AmritVisitSource(url, amrit_names(settings))
+    receive, clock = use_cases(adapters, settings).receive_visit(), adapters.clock()
+    take = TakeVisits(source=source, receive=receive, records=adapters.records(), clock=clock)
+    settle = SettleVisits(source=source, units=adapters.units(), clock=clock)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    count = rounds = 0
+    unfinished: tuple[TakenVisit, ...] = ()
+    async with opened(adapters):
+        while not stop.is_set():
+            new: tuple[TakenVisit, ...] = ()
+            try:
+                if rounds % _LATE_EVERY == 0:
+                    await source.reopen_late(since=clock() - _LATE_WITHIN, limit=200)
+                new = tuple(await take())
+                unfinished = tuple(await settle((*unfinished, *new)))
+            except Transient as failure:
+                # What was taken is stored; its rows come again when their claims run out, and change nothing then.
+                log.warning("source-waits", component="source", error=type(failure).__name__)
+                unfinished = ()
+            count, rounds = count + len(new), rounds + 1
+            if once and not new and not unfinished:
+                break
+            if not new:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await stop.wait()
+    await source.close()
+    return count

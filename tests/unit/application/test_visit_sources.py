@@ -1,0 +1,101 @@
+"""Visits of a source are taken, built and settled; what cannot be stays open with its reason."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+from tests.builders.moments import NOW
+from tests.builders.visits import CLINIC, a_visit
+
+from hip.adapters.fhir.composition.composer import FhirComposer
+from hip.adapters.fhir.validation.validator import NrcesValidator
+from hip.adapters.memory.documents import MemoryDocuments
+from hip.adapters.memory.units import MemoryDatabase
+from hip.adapters.memory.visit_source import MemoryVisitSource
+from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.bundling import BuildBundle
+from hip.application.intake import ReceiveVisit, bundle_work
+from hip.application.visit_sources import FINISHING, SettleVisits, TakeVisits
+from hip.domain.identifiers import VisitCode
+from hip.entrypoints.facilities import ConfiguredFacilities
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Hospital:
+    now: datetime = NOW
+    source: MemoryVisitSource = field(default_factory=MemoryVisitSource)
+
+    def __post_init__(self) -> None:
+        units, records = MemoryDatabase().unit, JsonVisitRecords()
+        facilities = ConfiguredFacilities((CLINIC,))
+        receive = ReceiveVisit(units, records, facilities, self.clock)
+        self.take = TakeVisits(source=self.source, receive=receive, records=records, clock=self.clock)
+        self.settle = SettleVisits(source=self.source, units=units, clock=self.clock)
+        self.build = BuildBundle(units, MemoryDocuments(), FhirComposer(), NrcesValidator(), facilities, self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+
+async def test_the_flag_is_set_only_when_every_required_bundle_is_valid() -> None:
+    at = Hospital()
+    visit = a_visit()
+    row = at.source.add(visit.visit_code, visit, at=NOW)
+    taken = await at.take()
+    *first, last = visit.required_hi_types
+    for hi_type in first:
+        await at.build(visit.hip_id, bundle_work(visit.visit_code, hi_type))
+    assert await at.settle(taken) == list(taken)
+    assert at.source.states()[row] == (False, None)
+    await at.build(visit.hip_id, bundle_work(visit.visit_code, last))
+    assert await at.settle(taken) == []
+    assert at.source.states()[row] == (True, None)
+
+
+async def test_a_taker_that_is_killed_costs_one_claim_and_repeats_nothing() -> None:
+    at = Hospital()
+    visit = a_visit()
+    at.source.add(visit.visit_code, visit, at=NOW)
+    await at.take()
+    for hi_type in visit.required_hi_types:
+        await at.build(visit.hip_id, bundle_work(visit.visit_code, hi_type))
+    at.now += FINISHING
+    (again,) = await at.take()
+    assert again.version == 1
+    assert await at.settle([again]) == []
+
+
+async def test_a_refused_visit_stays_open_with_its_reason_and_is_read_ever_more_seldom() -> None:
+    at = Hospital()
+    row = at.source.add(VisitCode("1"), "patient.name: expected a name", at=NOW)
+    assert await at.take() == []
+    assert at.source.states()[row] == (False, "patient.name: expected a name")
+    at.now += timedelta(minutes=1)
+    await at.take()
+    at.now += timedelta(minutes=1)
+    visit = a_visit()
+    at.source.add(visit.visit_code, visit, at=at.now)
+    assert [taken.row.visit_code for taken in await at.take()] == [visit.visit_code]
+
+
+async def test_a_late_result_makes_a_new_version() -> None:
+    at = Hospital()
+    visit = a_visit()
+    at.source.add(visit.visit_code, visit, at=NOW)
+    taken = await at.take()
+    for hi_type in visit.required_hi_types:
+        await at.build(visit.hip_id, bundle_work(visit.visit_code, hi_type))
+    await at.settle(taken)
+    at.now += FINISHING
+    at.source.result_came(visit.visit_code, at=at.now, known=replace(visit, notes="The late result is normal"))
+    assert await at.source.reopen_late(since=NOW, limit=10) == 1
+    taken = await at.take()
+    assert [each.version for each in taken] == [2]
+    assert await at.settle(taken) == list(taken)
