@@ -7,6 +7,7 @@ Each transfer ends in the one right state, and each requester holds exactly what
 import asyncio
 import os
 import random
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,19 +34,26 @@ SCALE = 0.01
 MAIN = "hip.entrypoints.cli.main"
 PROCESSES = {"serve": "serve", "relay": "relay", "worker": "worker", "worker-2": "worker"}
 PUSH_PATIENCE = "2"  # seconds for a requester's answer: some never give one
-CALLBACKS_COME_AGAIN = ("--retry-wait", "100") * 40  # each a second: a web process is back by then
-PATIENCE = ("--ack-patience", "120", *CALLBACKS_COME_AGAIN)
-ENDS_WITHIN = 240.0  # seconds after the last request
+CALLBACKS_COME_AGAIN = ("--retry-wait", "100") * 300  # each a second: a web process is back by then
+DEADLINE = 300.0  # seconds for each step of a conversation, on a machine that others keep busy
+PATIENCE = ("--ack-patience", str(DEADLINE), *CALLBACKS_COME_AGAIN)
+ENDS_WITHIN = 600.0  # seconds after the last request
+COMES_UP_WITHIN = 2.5  # seconds that a process takes on a quiet machine
 
 
 @dataclass
 class Chaos:
-    """SIGKILL to web, relay or a worker with all below it; Redis emptied; PostgreSQL stopped and started."""
+    """SIGKILL to web, relay or a worker with all below it; Redis emptied; PostgreSQL stopped and started.
+
+    ``every``: seconds between two strikes, longer where processes take longer to come up: none is killed before it was
+    of any use.
+    """
 
     stage: Stage
     chance: random.Random
     every: tuple[float, float]
     done: list[str] = field(default_factory=list)
+    slowness: float = 1.0
 
     def __post_init__(self) -> None:
         assert self.stage.service is not None
@@ -59,7 +67,7 @@ class Chaos:
     async def __call__(self, first: tuple[str, ...], *, most: int) -> None:
         """The ``first`` in this order, then processes at random, at most so many in all."""
         for number in range(most):
-            await asyncio.sleep(self.chance.uniform(*self.every))
+            await asyncio.sleep(self.chance.uniform(*self.every) * self.slowness)
             name = first[number] if number < len(first) else self.chance.choice(list(PROCESSES))
             await asyncio.to_thread(self._strike, name)
             self.done.append(name)
@@ -83,9 +91,10 @@ class Chaos:
             case _:
                 self.service.processes[name].kill_family()
                 self.service.processes[name].stop()
-                again = self.start(name)
+                began, again = time.monotonic(), self.start(name)
                 if name == "serve":
                     again.address()
+                    self.slowness = max(1.0, (time.monotonic() - began) / COMES_UP_WITHIN)
 
 
 @dataclass
@@ -337,7 +346,7 @@ async def _story(
     async with server_stage(
         folder, wait_scale=SCALE, report=lambda _: None, settings=more, gateway_options=PATIENCE
     ) as stage:
-        stage = replace(stage, control=replace(stage.control, deadline=120.0))
+        stage = replace(stage, control=replace(stage.control, deadline=DEADLINE))
         chaos, play = Chaos(stage, random.Random(SEED), every), Play(stage)
         chaos.start("worker-2")
         clerk = await play.link(town)
@@ -351,7 +360,7 @@ async def _story(
 
         strikes = asyncio.create_task(chaos(first, most=most))
         await asyncio.gather(*(one(wish) for wish in drawn))
-        while len(chaos.done) < len(first):
+        while len(chaos.done) < len(first) and not strikes.done():
             await asyncio.sleep(0.05)
         strikes.cancel()
         with suppress(asyncio.CancelledError):
