@@ -146,13 +146,14 @@ OF_ANY_CALL: dict[str, Explanation] = {
     "ABDM-2403": _say(_IT, "X-CM-ID does not fit this environment", "check HIP_CM_ID and HIP_GATEWAY_URL"),
     "900901": _say(_IT, "the gateway refused our session", "check client id and secret"),
     "900902": _say(_IT, "the gateway saw no session", "check client id and secret"),
+    "400": _say(_IT, "the gateway finds the body wrong, and does not say where", _BUG),
     "401": _say(_IT, "the gateway refused our session", "check client id and secret"),
     "403": _say(
         _IT, "a header is missing, or X-CM-ID is of another environment", "check HIP_CM_ID and HIP_GATEWAY_URL"
     ),
     "408": _say(_NOBODY, "the gateway took too long", _ITSELF),
     "429": _say(_NOBODY, "too many requests", _ITSELF),
-    "404": _say(_IT, "the gateway knows no such path", "check HIP_GATEWAY_URL"),
+    "404": _say(_IT, "the gateway knows no such path", "check HIP_GATEWAY_URL and HIP_GATEWAY_PATHS"),
     "no-answer": _say(
         _NHA, "the gateway sent no callback", "check that the bridge URL is ours (`hip bridge show`), then tell NHA"
     ),

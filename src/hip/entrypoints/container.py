@@ -17,7 +17,6 @@ from dependency_injector.providers import DependenciesContainer, Dependency, Dic
 from hip.adapters.clock import system_clock, uuid4_ids
 from hip.adapters.fhir.composition.composer import FhirComposer
 from hip.adapters.fhir.validation.validator import NrcesValidator
-from hip.adapters.gateway.callbacks import V3CallbackReader
 from hip.adapters.memory.documents import MemoryDocuments
 from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.adapters.memory.token_cache import MemoryTokenCache
@@ -87,7 +86,7 @@ class Adapters(DeclarativeContainer):
     linking_rules = Singleton(wiring.linking_rules, settings)
     discovery_rules = Singleton(wiring.discovery_rules, settings)
     records = Singleton(JsonVisitRecords)
-    reader = Singleton(V3CallbackReader)
+    reader = Singleton(wiring.callback_reader, settings)
     composer = Singleton(FhirComposer)
     validator = Singleton(NrcesValidator)
     sealer = Singleton(CryptographySealer)

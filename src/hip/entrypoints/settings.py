@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from hip.adapters.gateway.paths import OUTBOUND, Inbound
 from hip.adapters.otp_sender import DEFAULT_BODY
 from hip.application.outbox_storage import Topic
 from hip.domain import identifiers
@@ -153,6 +154,8 @@ class Settings(BaseSettings):
     consent_frequency: Literal["warn", "enforce"] = "warn"
     consent_requester: Literal["warn", "enforce"] = "warn"
     wait_scale: float = Field(default=1.0, gt=0, le=10)
+    gateway_paths: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    callback_paths: Annotated[dict[str, Inbound], NoDecode] = Field(default_factory=dict)
     gateway_timeout: float = Field(default=20.0, gt=0, le=120)
     gateway_failures: int = Field(default=3, ge=0, le=100)
     gateway_pause: float = Field(default=30.0, gt=0, le=3600)
@@ -173,7 +176,17 @@ class Settings(BaseSettings):
     push_token_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     push_timeout: float = Field(default=30.0, gt=0, le=300)
 
-    @field_validator("facilities", "api_keys", "tries", "otp_headers", "otp_body", "push_token_hosts", mode="before")
+    @field_validator(
+        "facilities",
+        "api_keys",
+        "tries",
+        "otp_headers",
+        "otp_body",
+        "push_token_hosts",
+        "gateway_paths",
+        "callback_paths",
+        mode="before",
+    )
     @classmethod
     def _json_or_file(cls, value: object) -> object:
         """``@file`` reads the JSON from there."""
@@ -197,6 +210,21 @@ class Settings(BaseSettings):
         schemes = _SCHEMES[info.field_name or ""]
         if value is not None and not value.get_secret_value().startswith(schemes):
             raise ValueError(f"expected a URL that begins with {' or '.join(schemes)}")
+        return value
+
+    @field_validator("gateway_paths")
+    @classmethod
+    def _of_known_calls(cls, value: dict[str, str]) -> dict[str, str]:
+        if not all(call in OUTBOUND and path.startswith("/") for call, path in value.items()):
+            raise ValueError(f'expected {{"CALL": "/path"}} with calls of {", ".join(sorted(OUTBOUND))}')
+        return value
+
+    @field_validator("callback_paths")
+    @classmethod
+    def _of_some_length(cls, value: dict[str, Inbound]) -> dict[str, Inbound]:
+        """An empty end would be the end of every path."""
+        if not all(path.strip("/") for path in value):
+            raise ValueError('expected {"/path": "CALLBACK"}')
         return value
 
     @field_validator("push_token_hosts")

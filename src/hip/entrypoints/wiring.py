@@ -10,6 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from hip.adapters.amrit.names import AmritNames
+from hip.adapters.gateway.callbacks import V3CallbackReader
 from hip.adapters.gateway.client import HttpGateway
 from hip.adapters.gateway.settings import GatewaySettings
 from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
@@ -107,6 +108,7 @@ def gateway(
             client_id=settings.client_id,
             client_secret=client_secret(settings),
             timeout=timedelta(seconds=settings.gateway_timeout),
+            paths=settings.gateway_paths,
             throttle_wait=timedelta(seconds=60) * settings.wait_scale,
         ),
         clock=clock,
@@ -114,6 +116,10 @@ def gateway(
         sessions=sessions,
         circuits=circuits,
     )
+
+
+def callback_reader(settings: Settings) -> V3CallbackReader:
+    return V3CallbackReader(also=settings.callback_paths)
 
 
 def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None, gateway: HttpGateway) -> HttpPusher:

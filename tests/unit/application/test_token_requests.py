@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
 
@@ -71,6 +72,21 @@ def test_a_refusal_as_duplicate_is_asked_again_by_itself_when_its_window_is_over
         house.clock.advance(house.waits.duplicate_window * 0.9)
         await house.work()
         assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 1
+        house.clock.advance(house.waits.duplicate_window)
+        await house.work()
+        assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 2
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("code", ["ABDM-1022", "ABDM-2429", "ABDM-1024", "ABDM-1092"])
+def test_a_passing_refusal_by_callback_is_asked_again_by_itself(code: str):
+    async def story() -> None:
+        house = House()
+        await house.take_in()
+        await house.work()
+        await house.answer_token(token=None, code=code)
+        assert await _status(house) == (LinkStatus.AWAITING_TOKEN, None)
         house.clock.advance(house.waits.duplicate_window)
         await house.work()
         assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 2

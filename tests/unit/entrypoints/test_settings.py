@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from hip.application.gateway_events import AccountChanged
+from hip.entrypoints import wiring
 from hip.entrypoints.demo.stages import settings_of
 from hip.entrypoints.settings import Settings, SettingsInvalid
 
@@ -49,6 +51,32 @@ def test_a_file_can_hold_the_facilities(tmp_path):
     file.write_text(FACILITIES)
     assert settings_of({"HIP_FACILITIES": f"@{file}"}).facilities[0].name == "Demo Clinic"
     assert "HIP_FACILITIES" in _faults({"HIP_FACILITIES": f"@{tmp_path / 'missing.json'}"})
+
+
+def test_paths_that_were_moved_are_named_by_call_and_callback():
+    settings = settings_of(
+        {
+            "HIP_GATEWAY_PATHS": json.dumps({"on-share": "/patient-share/v4/on-share"}),
+            "HIP_CALLBACK_PATHS": json.dumps({"hip/patient/deactivate": "account"}),
+        }
+    )
+    body = {"status": "DEACTIVATED", "abhaAddress": "meera.k01@sbx"}
+    event = wiring.callback_reader(settings).read("/api/v4/hip/patient/deactivate", json.dumps(body).encode())
+    assert isinstance(event, AccountChanged)
+    assert settings.gateway_paths == {"on-share": "/patient-share/v4/on-share"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HIP_GATEWAY_PATHS", {"on-shere": "/x"}),
+        ("HIP_GATEWAY_PATHS", {"on-share": "x"}),
+        ("HIP_CALLBACK_PATHS", {"hip/patient/deactivate": "acount"}),
+        ("HIP_CALLBACK_PATHS", {"/": "account"}),
+    ],
+)
+def test_a_moved_path_that_cannot_be_is_named(name: str, value: dict[str, str]):
+    assert any(fault.startswith(name) for fault in _faults({name: json.dumps(value)}))
 
 
 def test_production_settings_that_are_right_are_taken():

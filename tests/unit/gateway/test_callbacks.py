@@ -8,8 +8,10 @@ from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
+from hip.adapters.gateway.paths import Inbound
 from hip.application.gateway_calls import GatewayError
 from hip.application.gateway_events import (
+    AccountChanged,
     ConsentNotified,
     DiscoveryAsked,
     HealthInformationAsked,
@@ -82,6 +84,15 @@ def as_json(body: Any) -> bytes:
 )
 def test_every_spelling_of_a_path_is_known(path: str, body: dict[str, Any], kind: type) -> None:
     assert isinstance(read(path, as_json(body)), kind)
+
+
+@pytest.mark.parametrize("path", ["/api/v3/hip/patient/deactivate", "/proxy/v4/hip/patient/deactivate/"])
+def test_a_path_that_an_operator_named_is_known_by_its_end(path: str) -> None:
+    body = as_json({"notification": {"status": "DEACTIVATED", "patient": {"id": "meera.k01@sbx"}}})
+    named = V3CallbackReader(also={"/hip/patient/deactivate": Inbound.ACCOUNT})
+    assert isinstance(named.read(path, body), AccountChanged)
+    assert read(path, body) == Unrecognised()
+    assert named.read(path.replace("patient/", "impatient/"), body) == Unrecognised()
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,17 @@ async def test_a_path_can_be_moved_by_configuration() -> None:
     assert desk.gateway.last.url.path == "/api/hiecm/moved/on-request"
 
 
+async def test_what_no_exchange_stands_behind_can_be_moved_too() -> None:
+    moved = {call: f"/moved/{call}" for call in ("certs", "bridge-services", "bridge-url")}
+    moved["sessions"] = "/moved/gateway/v3/sessions"
+    desk = Desk(settings=replace(SETTINGS, paths=moved), gateway=ScriptedGateway(answer=replying(200, b"{}")))
+    await desk.client.jwks()
+    await desk.client.bridge_services()
+    await desk.client.set_bridge_url("https://hip.example.org")
+    asked = [request.url.path.removeprefix("/api/hiecm") for request in desk.gateway.asked]
+    assert asked == ["/moved/gateway/v3/sessions", "/moved/certs", "/moved/bridge-services", "/moved/bridge-url"]
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_any_2xx_is_accepted(status: int) -> None:
     assert await Desk(gateway=ScriptedGateway(answer=replying(status))).send() == status

@@ -55,14 +55,17 @@ _LONGEST_KEY = 1024
 
 
 class V3CallbackReader:
-    """The ``CallbackReader`` port for HIECM v3."""
+    """The ``CallbackReader`` port for HIECM v3; ``also`` are paths that an operator named, see ``recognise``."""
+
+    def __init__(self, also: Mapping[str, Inbound] | None = None) -> None:
+        self._also = also
 
     def read(self, path: str, body: bytes) -> GatewayEvent:
         """The event in ``body``; Unrecognised, whatever the body, when no flow listens on ``path``.
 
         Raises InvalidValue with the dotted path of the member that is missing or wrong, and nothing else.
         """
-        inbound = recognise(path)
+        inbound = recognise(path, self._also)
         if inbound is None:
             return Unrecognised()
         return _READERS[inbound](read_object(body))

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from hip.adapters.gateway import paths, wire
+from hip.adapters.gateway import wire
 from hip.adapters.gateway.connection import GatewayConnection, Reply
 from hip.adapters.gateway.session import GatewaySession
 from hip.adapters.gateway.settings import GatewaySettings
@@ -38,7 +38,7 @@ class HttpGateway:
     ) -> None:
         self._connection = GatewayConnection(http, settings, circuits)
         self._session = GatewaySession(self._connection, ids, sessions)
-        self._paths = {**paths.CALLS, **settings.paths}
+        self._settings = settings
         self._clock = clock
         self._ids = ids
 
@@ -49,7 +49,7 @@ class HttpGateway:
             lambda token: self._connection.request(
                 call.flow.value,
                 "POST",
-                self._paths[call.flow],
+                self._settings.path(call.flow),
                 request_id=request_id,
                 now=now,
                 token=token,
@@ -71,24 +71,30 @@ class HttpGateway:
 
     async def jwks(self) -> Mapping[str, Any]:
         """The gateway's signing keys, a JWK set (contract §1.6)."""
-        reply = await self._ask("certs", "GET", paths.CERTS)
+        reply = await self._ask("certs", "GET")
         return _object(reply, "certs")
 
     async def bridge_services(self) -> Mapping[str, Any]:
         """Our bridge and its facilities as the gateway sees them (contract §1.7); empty when nothing is registered."""
-        reply = await self._ask("bridge-services", "GET", paths.BRIDGE_SERVICES)
+        reply = await self._ask("bridge-services", "GET")
         return {} if reply.status == 204 else _object(reply, "bridge-services")
 
     async def set_bridge_url(self, url: str) -> None:
         """Where the gateway shall send every callback of this client id; the last writer wins (contract §1.7)."""
-        await self._ask("bridge-url", "PATCH", paths.BRIDGE_URL, body=msgspec.json.encode({"url": url}))
+        await self._ask("bridge-url", "PATCH", body=msgspec.json.encode({"url": url}))
 
-    async def _ask(self, call: str, method: str, path: str, *, body: bytes | None = None) -> Reply:
+    async def _ask(self, call: str, method: str, *, body: bytes | None = None) -> Reply:
         """A call that may be made twice without harm: a refused session costs one more try (contract §1.5)."""
 
         async def attempt(token: str) -> Reply:
             return await self._connection.request(
-                call, method, path, request_id=self._ids(), now=self._clock(), token=token, body=body
+                call,
+                method,
+                self._settings.path(call),
+                request_id=self._ids(),
+                now=self._clock(),
+                token=token,
+                body=body,
             )
 
         try:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import StrEnum
 
 from hip.domain.exchanges import Flow
 
@@ -26,20 +26,29 @@ CALLS: Mapping[Flow, str] = {
 }
 """All are POST."""
 
+OUTBOUND: Mapping[str, str] = {
+    **{flow.value: path for flow, path in CALLS.items()},
+    "sessions": SESSIONS,
+    "certs": CERTS,
+    "bridge-url": BRIDGE_URL,
+    "bridge-services": BRIDGE_SERVICES,
+}
+"""Every call by its name, as errors and exchanges have it; an operator may move each (contract §1.1)."""
 
-class Inbound(Enum):
+
+class Inbound(StrEnum):
     """The callbacks we have an answer to."""
 
-    TOKEN = auto()
-    LINK = auto()
-    NOTIFY = auto()
-    DISCOVER = auto()
-    LINK_INIT = auto()
-    LINK_CONFIRM = auto()
-    SHARE = auto()
-    CONSENT = auto()
-    HEALTH_INFORMATION = auto()
-    ACCOUNT = auto()
+    TOKEN = "token"  # noqa: S105 - a callback, not a secret
+    LINK = "link"
+    NOTIFY = "notify"
+    DISCOVER = "discover"
+    LINK_INIT = "link-init"
+    LINK_CONFIRM = "link-confirm"
+    SHARE = "share"
+    CONSENT = "consent"
+    HEALTH_INFORMATION = "health-information"
+    ACCOUNT = "account"
 
 
 _LISTENING: Mapping[str, Inbound] = {
@@ -71,12 +80,16 @@ _BARE: Mapping[str, Inbound] = {
 _PREFIX = re.compile(r"(?:^|/)(?:api/)?v3/")
 
 
-def recognise(path: str) -> Inbound | None:
+def recognise(path: str, also: Mapping[str, Inbound] | None = None) -> Inbound | None:
     """Which callback arrives on ``path``: with ``/api/v3/`` or ``/v3/`` (CB-08), trailing and doubled slashes allowed.
 
     A reverse proxy may have put something of its own before that, as AMRIT's does. None when no flow listens there.
+    ``also`` are ends of paths that an operator named, for one that the gateway moved or never published; they go first.
     """
     bare = re.sub(r"/+", "/", path).strip("/")
+    named = (inbound for end, inbound in (also or {}).items() if f"/{bare}".endswith(f"/{end.strip('/')}"))
+    if (moved := next(named, None)) is not None:
+        return moved
     known = (_LISTENING.get(bare[prefix.end() :]) for prefix in _PREFIX.finditer(bare))
     found = next((inbound for inbound in known if inbound is not None), None)
     return found or next((inbound for tail, inbound in _BARE.items() if f"/{bare}".endswith(f"/{tail}")), None)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from hip.adapters.gateway import paths
 from hip.adapters.gateway.connection import GatewayConnection
 from hip.application.ports import Ids, SessionCache
 from hip.domain.errors import NO_SESSION, NOT_SENT, SESSIONS, HipError, StorageFailed, Transient
@@ -102,7 +101,7 @@ class GatewaySession:
         )
         try:
             reply = await self._connection.request(
-                SESSIONS, "POST", paths.SESSIONS, request_id=self._ids(), now=now, body=body
+                SESSIONS, "POST", settings.path(SESSIONS), request_id=self._ids(), now=now, body=body
             )
             answer = reply.json()
         except Transient as failure:

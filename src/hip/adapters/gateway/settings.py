@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from hip.domain.exchanges import Flow
+from hip.adapters.gateway import paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class GatewaySettings:
 
     ``base_url`` is the contract's ``{gw}``, ``/api/hiecm`` included (§1.1); ``cm_id`` is ``sbx`` or ``abdm``.
     ``timeout`` bounds one whole HTTP call; ``throttle_wait`` is the least wait after a 429 (§1.10).
-    ``paths`` replaces the path of a flow, should the gateway move it.
+    ``paths`` replaces the path of a call, by its name in ``paths.OUTBOUND``, should the gateway move it.
     """
 
     base_url: str
@@ -23,12 +23,16 @@ class GatewaySettings:
     client_secret: str = field(repr=False)
     timeout: timedelta = timedelta(seconds=30)
     throttle_wait: timedelta = timedelta(seconds=60)
-    paths: Mapping[Flow, str] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
         """Host and port of the gateway: whose circuit its failures open."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2].lower()
+
+    def path(self, call: str) -> str:
+        """Where ``call`` is made. Raises KeyError for a name that is no call."""
+        return self.paths.get(call) or paths.OUTBOUND[call]
 
     def url(self, path: str) -> str:
         """``path`` under the base, whether or not the base ends in a slash."""
