@@ -87,8 +87,11 @@ def sample(
 
 @app.command("run")
 @exits_as_promised
-def run(once: Annotated[bool, typer.Option("--once", help="Stop when nothing is due or unfinished.")] = False) -> None:
-    """Take visits as they become ready, until SIGTERM; any number may run. Workers make the bundles."""
+def run(once: Annotated[bool, typer.Option("--once", help="Stop when nothing is due.")] = False) -> None:
+    """Take visits as they become ready, until SIGTERM; any number may run. Workers make the bundles.
+
+    What is taken and not finished when it stops is looked at again, by the next one, after ten minutes.
+    """
     settings, url = _settings()
     taken = asyncio.run(_run(settings, url, once=once))
     say(f"{taken} visits taken")
@@ -125,7 +128,7 @@ async def _run(settings: Settings, url: str, *, once: bool) -> int:
                 log.warning("source-waits", component="source", error=type(failure).__name__)
                 unfinished = ()
             count, rounds = count + len(new), rounds + 1
-            if once and not new and not unfinished:
+            if once and not new:
                 break
             if not new:
                 with suppress(TimeoutError):
