@@ -13,8 +13,11 @@ from hip.entrypoints.container import AnyAdapters
 from hip.entrypoints.demo.stages import Report, memory_stage, server_stage
 from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
 
-MEMORY_SCALE, SERVER_SCALE = 0.02, 0.05
-"""Of every wait: the order of things is real, the pauses between them are not."""
+MEMORY_SCALE, SERVER_SCALE = 0.02, 0.2
+"""Of every wait: the order of things is real, the pauses between them are not.
+
+On servers an answer may take two minutes: on a busy machine it does.
+"""
 
 ON_SERVERS = 3
 """Cases under way at a time: each forks work-horses, and two cores are soon full."""
