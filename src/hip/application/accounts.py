@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hip.application.consent_ends import end_consent
+from hip.application.conversations import Conversations
+from hip.application.gateway_calls import OnDeactivate
 from hip.application.gateway_events import AccountChanged, Delivery
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
@@ -29,9 +31,11 @@ class ChangeAccount:
     units: Units
     tokens: TokenCache
     clock: Clock
+    conversations: Conversations | None = None
+    """Where a closed account is acknowledged; None: nowhere, for nobody has published how (contract §2.14)."""
 
     async def __call__(self, delivery: Delivery, event: AccountChanged) -> None:
-        """Repeats change nothing."""
+        """Repeats change nothing, and are acknowledged once."""
         hip_id, address, now = delivery.hip_id, event.abha_address, self.clock()
         async with self.units() as uow:
             counts = await (self._purge if event.status.closed else self._reopen)(uow, hip_id, address, now)
@@ -49,6 +53,8 @@ class ChangeAccount:
         if event.status.closed:
             with suppress(StorageFailed):  # a stale token is good for nothing: no patient has this address any more
                 await self.tokens.drop(hip_id, address)
+            if self.conversations is not None:
+                await self.conversations.hold(OnDeactivate(answers=delivery.request_id), hip_id=hip_id)
 
     async def _purge(
         self, uow: UnitOfWork, hip_id: HipId, address: AbhaAddress, now: datetime

@@ -217,6 +217,19 @@ class ConsentOnNotify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnDeactivate:
+    """Contract §2.14: what became of a closed account. Its body is published nowhere; this is the form of v0.5."""
+
+    answers: RequestId
+
+    flow = Flow.ON_DEACTIVATE
+
+    @property
+    def business_key(self) -> str:
+        return str(self.answers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthInformationOnRequest:
     """Contract §2.10: ACKNOWLEDGED, or an error."""
 
@@ -259,6 +272,7 @@ GatewayCall = (
     | OnConfirm
     | OnShare
     | ConsentOnNotify
+    | OnDeactivate
     | HealthInformationOnRequest
     | HealthInformationNotify
 )

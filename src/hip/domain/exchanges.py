@@ -23,6 +23,7 @@ class Flow(StrEnum):
     ON_CONFIRM = "on-confirm"
     ON_SHARE = "on-share"
     CONSENT_ON_NOTIFY = "consent-on-notify"
+    ON_DEACTIVATE = "on-deactivate"
     HEALTH_INFORMATION_ON_REQUEST = "health-information-on-request"
     HEALTH_INFORMATION_NOTIFY = "health-information-notify"
 

@@ -24,7 +24,6 @@ from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.names import name_likeness
 from hip.adapters.sealing.sealer import CryptographySealer
 from hip.adapters.visit_records.records import JsonVisitRecords
-from hip.application.accounts import ChangeAccount
 from hip.application.audit import NoteConfiguration
 from hip.application.bridges import LookAfterBridge
 from hip.application.bundling import BuildBundle
@@ -173,7 +172,7 @@ class UseCases(DeclarativeContainer):
     answer_share = Singleton(AnswerShare, _a.units, conversations, _a.facilities, _a.clock)
     receive_consent = Singleton(ReceiveConsent, _a.units, conversations, _a.clock, _a.waits, _a.alarm)
     receive_request = Singleton(ReceiveHealthInformationRequest, _a.units, _a.clock, _a.waits)
-    change_account = Singleton(ChangeAccount, _a.units, _a.tokens, _a.clock)
+    change_account = Singleton(wiring.change_account, _a.settings, _a.units, _a.tokens, _a.clock, conversations)
     leave_entries = Singleton(wiring.leave_entries, _a.settings, _a.units, _a.clock, _a.ids, _a.entropy)
     notify_transfer = Singleton(NotifyTransfer, _a.units, conversations, _a.clock)
     push_transfer = Singleton(

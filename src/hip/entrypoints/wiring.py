@@ -29,10 +29,12 @@ from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.rq_jobs import RqJobQueue
 from hip.adapters.session_cache import RedisSessionCache
 from hip.adapters.token_cache import RedisTokenCache
+from hip.application.accounts import ChangeAccount
 from hip.application.circuits import Circuits
+from hip.application.conversations import Conversations
 from hip.application.discovery import DiscoveryRules
 from hip.application.link_inits import LinkingRules
-from hip.application.ports import Clock, Entropy, Facilities, Ids, KeyVault, SessionCache, VisitRecords
+from hip.application.ports import Clock, Entropy, Facilities, Ids, KeyVault, SessionCache, TokenCache, VisitRecords
 from hip.application.storage import Units
 from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
@@ -116,6 +118,12 @@ def gateway(
         sessions=sessions,
         circuits=circuits,
     )
+
+
+def change_account(
+    settings: Settings, units: Units, tokens: TokenCache, clock: Clock, conversations: Conversations
+) -> ChangeAccount:
+    return ChangeAccount(units, tokens, clock, conversations if settings.account_answer == "on" else None)
 
 
 def callback_reader(settings: Settings) -> V3CallbackReader:

@@ -297,3 +297,31 @@ async def linked_to(house: House) -> AbhaAddress | None:
         context = await uow.care_contexts.get(HIP, CareContextReference(CODE))
     assert context is not None
     return context.linked_to
+
+
+def test_a_closed_account_is_acknowledged_once_where_an_operator_wants_it_and_a_reopened_one_never() -> None:
+    async def story(house: House) -> None:
+        await consented(house)
+        await change(house, AccountStatus.DEACTIVATED)
+        assert house.gateway.of(Flow.ON_DEACTIVATE) == []
+        house.change_account = replace(house.change_account, conversations=house.conversations)
+        await change(house, AccountStatus.DEACTIVATED)
+        await change(house, AccountStatus.DEACTIVATED)
+        await change(house, AccountStatus.REACTIVATED)
+        assert [call.answers for call in house.gateway.of(Flow.ON_DEACTIVATE)] == ["the-notice"]
+
+    play(story)
+
+
+def test_an_acknowledgement_that_the_gateway_cannot_take_is_given_again_after_everything_went() -> None:
+    async def story(house: House) -> None:
+        await consented(house)
+        house.change_account = replace(house.change_account, conversations=house.conversations)
+        house.gateway.refusals[Flow.ON_DEACTIVATE] = [Transient("503", code="503")]
+        with pytest.raises(Transient):
+            await change(house, AccountStatus.DELETED)
+        assert (await patient_of(house)).abha_address is None
+        await change(house, AccountStatus.DELETED)
+        assert len(house.gateway.of(Flow.ON_DEACTIVATE)) == 2
+
+    play(story)

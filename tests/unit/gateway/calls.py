@@ -16,6 +16,7 @@ from hip.application.gateway_calls import (
     LinkCareContexts,
     LinkedContext,
     OnConfirm,
+    OnDeactivate,
     OnDiscover,
     OnInit,
     OnShare,
@@ -141,6 +142,7 @@ CONSENT_ON_NOTIFY = ConsentOnNotify(consent_id=CONSENT, answers=INBOUND)
 CONSENT_ON_NOTIFY_ERROR = ConsentOnNotify(
     consent_id=CONSENT, answers=INBOUND, error=GatewayError(code="ABDM-1035", message="The consent names another HIP")
 )
+ON_DEACTIVATE = OnDeactivate(answers=INBOUND)
 ON_REQUEST = HealthInformationOnRequest(transaction_id=TRANSACTION, answers=INBOUND)
 ON_REQUEST_ERROR = HealthInformationOnRequest(
     transaction_id=TRANSACTION, answers=INBOUND, error=GatewayError(code="ABDM-1112", message="Invalid consent")
@@ -179,6 +181,7 @@ EVERY_CALL: tuple[GatewayCall, ...] = (
     ON_SHARE_ERROR,
     CONSENT_ON_NOTIFY,
     CONSENT_ON_NOTIFY_ERROR,
+    ON_DEACTIVATE,
     ON_REQUEST,
     ON_REQUEST_ERROR,
     TRANSFER_NOTIFY,

@@ -174,6 +174,7 @@ SCHEMAS: dict[Flow, Schema] = {
             ),
         ]
     },
+    Flow.ON_DEACTIVATE: closed({"acknowledgement": closed({"status": {"const": "OK"}}), "response": RESPONSE}),
     Flow.HEALTH_INFORMATION_ON_REQUEST: {
         "oneOf": [
             closed(

@@ -99,6 +99,7 @@ PATHS = {
     Flow.ON_INIT: "/user-initiated-linking/v3/link/care-context/on-init",
     Flow.ON_CONFIRM: "/user-initiated-linking/v3/link/care-context/on-confirm",
     Flow.ON_SHARE: "/patient-share/v3/on-share",
+    Flow.ON_DEACTIVATE: "/hip/v3/link/patient/links/hip/ondeactivate",
     Flow.CONSENT_ON_NOTIFY: "/consent/v3/request/hip/on-notify",
     Flow.HEALTH_INFORMATION_ON_REQUEST: "/data-flow/v3/health-information/hip/on-request",
     Flow.HEALTH_INFORMATION_NOTIFY: "/data-flow/v3/health-information/notify",

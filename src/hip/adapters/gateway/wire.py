@@ -16,6 +16,7 @@ from hip.application.gateway_calls import (
     HealthInformationOnRequest,
     LinkCareContexts,
     OnConfirm,
+    OnDeactivate,
     OnDiscover,
     OnInit,
     OnShare,
@@ -39,7 +40,7 @@ def body(call: GatewayCall, *, hip_id: HipId) -> bytes:
     return msgspec.json.encode(_content(call, hip_id))
 
 
-def _content(call: GatewayCall, hip_id: HipId) -> Mapping[str, Any]:
+def _content(call: GatewayCall, hip_id: HipId) -> Mapping[str, Any]:  # noqa: C901 - one case for each call
     match call:
         case GenerateToken():
             return _generate_token(call)
@@ -60,6 +61,8 @@ def _content(call: GatewayCall, hip_id: HipId) -> Mapping[str, Any]:
             return _on_share(call)
         case ConsentOnNotify():
             return _consent_on_notify(call)
+        case OnDeactivate():
+            return {"acknowledgement": {"status": "OK"}, "response": _answering(call.answers)}
         case HealthInformationOnRequest():
             return _on_request(call)
         case HealthInformationNotify():
