@@ -19,9 +19,11 @@ from hip.application.gateway_calls import (
     GatewayError,
     HealthInformationNotify,
     HealthInformationOnRequest,
+    OnDeactivate,
     OnDiscover,
 )
 from hip.application.gateway_events import (
+    AccountChanged,
     ConsentNotified,
     DiscoveryAsked,
     HealthInformationAsked,
@@ -30,9 +32,11 @@ from hip.application.gateway_events import (
     TokenAnswered,
 )
 from hip.application.ports import PushedPage
+from hip.domain.accounts import AccountStatus
 from hip.domain.consents import ConsentStatus
-from hip.domain.errors import Transient
+from hip.domain.errors import GatewayRefused, Transient
 from hip.domain.hi_types import HiType
+from hip.domain.identifiers import RequestId
 from hip.domain.patients import IdentifierType
 from hip.domain.transfers import ContextStatus, HiStatus, TransferOutcome
 from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
@@ -104,6 +108,16 @@ async def test_an_unknown_context_cannot_be_notified(network: Network) -> None:
     _, event = await network.hip.next(NotifyAnswered)
     assert event.error is not None
     assert event.error.code == "ABDM-1006"
+
+
+async def test_a_closed_account_is_told_and_its_acknowledgement_taken_once(network: Network) -> None:
+    await link(network)
+    await network.control.change_account(str(calls.MEERA), "DEACTIVATED")
+    notice, event = await network.hip.next(AccountChanged)
+    assert event == AccountChanged(abha_address=calls.MEERA, status=AccountStatus.DEACTIVATED)
+    assert await network.line.say(OnDeactivate(answers=notice)) == 202
+    with pytest.raises(GatewayRefused):
+        await network.line.say(OnDeactivate(answers=RequestId(fresh_id())))
 
 
 @pytest.mark.parametrize("scenario", [None, "null-unverified", "null-request-ids"])

@@ -154,6 +154,7 @@ class Settings(BaseSettings):
     consent_frequency: Literal["warn", "enforce"] = "warn"
     consent_requester: Literal["warn", "enforce"] = "warn"
     wait_scale: float = Field(default=1.0, gt=0, le=10)
+    sms_prefix: Literal["", "91", "+91-"] = ""
     account_answer: Literal["off", "on"] = "off"
     gateway_paths: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     callback_paths: Annotated[dict[str, Inbound], NoDecode] = Field(default_factory=dict)

@@ -111,6 +111,7 @@ def gateway(
             client_secret=client_secret(settings),
             timeout=timedelta(seconds=settings.gateway_timeout),
             paths=settings.gateway_paths,
+            phone_prefix=settings.sms_prefix,
             throttle_wait=timedelta(seconds=60) * settings.wait_scale,
         ),
         clock=clock,

@@ -83,7 +83,10 @@ SCHEMAS: dict[Flow, Schema] = {
     Flow.SMS_NOTIFY: closed(
         {
             "notification": closed(
-                {"phoneNo": {"type": "string", "pattern": r"^\d{10}$"}, "hip": closed({"id": HIP_ID, "name": TEXT})}
+                {
+                    "phoneNo": {"type": "string", "pattern": r"^(91|\+91-)?\d{10}$"},
+                    "hip": closed({"id": HIP_ID, "name": TEXT}),
+                }
             )
         }
     ),

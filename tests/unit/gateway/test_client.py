@@ -163,6 +163,15 @@ async def test_what_no_exchange_stands_behind_can_be_moved_too() -> None:
     assert asked == ["/moved/gateway/v3/sessions", "/moved/certs", "/moved/bridge-services", "/moved/bridge-url"]
 
 
+@pytest.mark.parametrize("prefix", ["", "91", "+91-"])
+async def test_the_number_of_an_sms_has_the_form_that_was_set(prefix: str) -> None:
+    desk = Desk(settings=replace(SETTINGS, phone_prefix=prefix))
+    await desk.send(calls.SMS_NOTIFY)
+    sent = json.loads(desk.gateway.last.content)
+    jsonschema.validate(sent, schemas.SCHEMAS[Flow.SMS_NOTIFY])
+    assert sent["notification"]["phoneNo"] == f"{prefix}{calls.SMS_NOTIFY.phone}"
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_any_2xx_is_accepted(status: int) -> None:
     assert await Desk(gateway=ScriptedGateway(answer=replying(status))).send() == status

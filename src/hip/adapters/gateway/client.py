@@ -1,6 +1,7 @@
 """The ABDM v3 gateway over HTTP."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from hip.adapters.gateway.connection import GatewayConnection, Reply
 from hip.adapters.gateway.session import GatewaySession
 from hip.adapters.gateway.settings import GatewaySettings
 from hip.application.circuits import Circuits
-from hip.application.gateway_calls import GatewayCall, LinkCareContexts
+from hip.application.gateway_calls import GatewayCall, LinkCareContexts, SmsNotify
 from hip.application.ports import Clock, Ids, SessionCache
 from hip.domain.errors import SessionRefused, Transient
 from hip.domain.identifiers import HipId, RequestId
@@ -44,6 +45,8 @@ class HttpGateway:
 
     async def send(self, call: GatewayCall, *, hip_id: HipId, request_id: RequestId, now: datetime) -> int:
         """One HTTP call under ``request_id``; see the port. Raises InvalidValue before sending what §2 forbids."""
+        if isinstance(call, SmsNotify):
+            call = replace(call, phone=self._settings.phone_prefix + call.phone)
         content = wire.body(call, hip_id=hip_id)
         reply = await self._with_session(
             lambda token: self._connection.request(

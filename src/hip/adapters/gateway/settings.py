@@ -15,6 +15,7 @@ class GatewaySettings:
     ``base_url`` is the contract's ``{gw}``, ``/api/hiecm`` included (§1.1); ``cm_id`` is ``sbx`` or ``abdm``.
     ``timeout`` bounds one whole HTTP call; ``throttle_wait`` is the least wait after a 429 (§1.10).
     ``paths`` replaces the path of a call, by its name in ``paths.OUTBOUND``, should the gateway move it.
+    ``phone_prefix`` stands before the ten digits of an SMS notify: the gateway takes several forms (§2.4).
     """
 
     base_url: str
@@ -23,6 +24,7 @@ class GatewaySettings:
     client_secret: str = field(repr=False)
     timeout: timedelta = timedelta(seconds=30)
     throttle_wait: timedelta = timedelta(seconds=60)
+    phone_prefix: str = ""
     paths: Mapping[str, str] = field(default_factory=dict)
 
     @property
