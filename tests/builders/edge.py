@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 from dependency_injector.providers import Object
 
-from hip.application.ports import Composer
+from hip.application.ports import Alarm, Composer
 from hip.application.storage import Listing
 from hip.domain.callbacks import Callback
 from hip.entrypoints.container import AnyAdapters, UseCases, adapters_for, use_cases
@@ -90,14 +90,16 @@ class Edge:
 
 @asynccontextmanager
 async def edge(
-    *, composer: Composer | None = None, patients: tuple[Patient, ...] = (), **changes: str
+    *, composer: Composer | None = None, alarm: Alarm | None = None, patients: tuple[Patient, ...] = (), **changes: str
 ) -> AsyncGenerator[Edge]:
-    """Everything up, for one test; ``composer`` in place of ours."""
+    """Everything up, for one test; ``composer`` and ``alarm`` in place of ours."""
     routes = RoutingTransport()
     settings = settings_of(settings_in_memory(**changes))
     adapters = adapters_for(settings, transport=routes)
     if composer is not None:
         adapters.composer.override(Object(composer))
+    if alarm is not None:
+        adapters.alarm.override(Object(alarm))
     ours = create_app(settings, adapters=adapters)
     services = (Service(id=HIP_ID, name=HIP_NAME), Service(id="IN0410000999", name="Other"))
     # A gateway that knows patients answers, too.

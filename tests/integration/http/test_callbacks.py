@@ -327,9 +327,10 @@ def test_storage_that_is_down_is_503_and_never_202():
 def test_the_heartbeat_needs_no_token_and_tells_no_detail():
     async def story() -> None:
         async with edge() as service:
-            for path in ("/v0.5/heartbeat", "/api/v3/heartbeat"):
+            for path in ("/v0.5/heartbeat", "/api/v3/heartbeat", "/v3/heartbeat"):
                 response = await service.http.get(path)
                 assert response.status_code == 200
                 assert response.json()["status"] == "UP"
+                assert set(response.json()) == {"timestamp", "status", "error"}
 
     asyncio.run(story())

@@ -115,7 +115,7 @@ class CallbackDoor:
         return Response({}, status_code=202, media_type=MediaType.JSON)
 
 
-@get(["/api/v3/heartbeat", "/v0.5/heartbeat"], include_in_schema=False)
+@get(["/api/v3/heartbeat", "/v3/heartbeat", "/v0.5/heartbeat"], include_in_schema=False)
 async def heartbeat(clock: NamedDependency[Clock]) -> dict[str, str | None]:
     """Contract §2.13: open, and without detail."""
     at = clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
