@@ -30,6 +30,9 @@ class Callbacks(Protocol):
     async def cut(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[CallbackId]:
         """Cut the bodies out of all deliveries about a consent; their hashes stay (RET-01). Which ones were cut."""
 
+    async def overdue(self, *, before: datetime) -> Sequence[Callback]:
+        """Of each HIP that has any, the oldest one that came before then (UTC) and that no flow has run for yet."""
+
     async def list(self, listing: Listing) -> Sequence[Callback]: ...
 
 

@@ -1,7 +1,10 @@
-"""What the relay looks for by our own clock, for nobody may ever tell: spent consents, OTPs, transfers that drag."""
+"""What the relay looks for by our own clock, for nobody may ever tell: spent consents, OTPs, transfers that drag,
+callbacks that nobody reads.
+"""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from hip.application.consent_ends import end_consent
 from hip.application.ports import Alarm, Clock
@@ -9,6 +12,7 @@ from hip.application.storage import Units
 from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.consents import ConsentStatus, SignatureState
+from hip.domain.identifiers import HipId
 from hip.domain.link_attempts import WRONG_OTP
 
 _AT_ONCE = 50
@@ -119,3 +123,32 @@ class SweepDeadlines:
             share = f"{transfer.alerted}%"
             self.alarm("transfer-late", hip_id=transfer.hip_id, subject=transfer.transaction_id, detail=share)
         return len(late)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCallbacks:
+    """REL-20: a consent must be acknowledged within 60 s, so a callback that nobody reads for so long is told of.
+
+    Also when no worker runs at all. Told again each 60 s for as long as it lasts.
+    """
+
+    units: Units
+    clock: Clock
+    waits: Waits
+    alarm: Alarm
+    _told: dict[HipId, datetime] = field(default_factory=dict, repr=False)
+
+    async def __call__(self) -> int:
+        """For how many HIPs an alarm went out."""
+        now = self.clock()
+        async with self.units() as uow:
+            oldest = await uow.callbacks.overdue(before=now - self.waits.on_notify)
+        told = 0
+        for callback in oldest:
+            last = self._told.get(callback.hip_id)
+            if last is None or now - last >= self.waits.on_notify:
+                self._told[callback.hip_id] = now
+                waited = f"{(now - callback.received_at).total_seconds():.0f}s"
+                self.alarm("callbacks-unread", hip_id=callback.hip_id, subject=callback.id, detail=waited)
+                told += 1
+        return told

@@ -55,7 +55,7 @@ from hip.application.retries import RetryTransfer
 from hip.application.shares import AnswerShare
 from hip.application.sms import SendSmsLink
 from hip.application.storage import Topic
-from hip.application.sweeps import SweepAll, SweepConsents, SweepDeadlines, SweepOtps
+from hip.application.sweeps import SweepAll, SweepCallbacks, SweepConsents, SweepDeadlines, SweepOtps
 from hip.application.tenants import FindFacility
 from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
@@ -230,8 +230,18 @@ class UseCases(DeclarativeContainer):
     sweep_consents = Singleton(SweepConsents, _a.units, _a.clock)
     sweep_otps = Singleton(SweepOtps, _a.units, _a.clock, _a.waits)
     sweep_deadlines = Singleton(SweepDeadlines, _a.units, _a.clock, _a.alarm)
+    sweep_callbacks = Singleton(SweepCallbacks, _a.units, _a.clock, _a.waits, _a.alarm)
     sweep = Singleton(
-        SweepAll, List(sweep_exchanges, sweep_consents, sweep_otps, sweep_deadlines, sweep_entries, seal_decisions)
+        SweepAll,
+        List(
+            sweep_callbacks,
+            sweep_exchanges,
+            sweep_consents,
+            sweep_otps,
+            sweep_deadlines,
+            sweep_entries,
+            seal_decisions,
+        ),
     )
     run_rows = Singleton(
         RunRows,

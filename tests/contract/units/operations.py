@@ -72,6 +72,7 @@ OPERATIONS: dict[str, Operation] = {
     "callbacks.save": lambda uow: uow.callbacks.save(a_callback()),
     "callbacks.about": lambda uow: uow.callbacks.about(HIP, CallbackId("callback-1"), _CONSENT),
     "callbacks.cut": lambda uow: uow.callbacks.cut(HIP, _CONSENT),
+    "callbacks.overdue": lambda uow: uow.callbacks.overdue(before=NOW),
     "callbacks.list": lambda uow: uow.callbacks.list(_ALL),
     "exchanges.save": lambda uow: uow.exchanges.save(an_exchange()),
     "exchanges.get": lambda uow: uow.exchanges.get(HIP, ExchangeId("exchange-1")),

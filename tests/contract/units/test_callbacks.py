@@ -162,3 +162,31 @@ async def test_what_was_never_received_cannot_be_saved(units: Units) -> None:
     async with units() as uow:
         with pytest.raises(NotFound):
             await uow.callbacks.save(a_callback())
+
+
+async def test_rel_20_the_oldest_unread_callback_of_each_hip_is_found(units: Units) -> None:
+    for number, hip_id, at in ((1, HIP, 3), (2, HIP, 1), (3, HIP, 2), (4, OTHER_HIP, 4), (5, HIP, 9)):
+        await add(
+            units,
+            a_callback(
+                id=CallbackId(f"callback-{number}"),
+                hip_id=hip_id,
+                request_id=RequestId(f"request-{number}"),
+                received_at=NOW + at * SECOND,
+            ),
+        )
+
+    async def overdue() -> list[CallbackId]:
+        async with units() as uow:
+            return [callback.id for callback in await uow.callbacks.overdue(before=NOW + 5 * SECOND)]
+
+    assert sorted(await overdue()) == ["callback-2", "callback-4"]
+    async with units() as uow:
+        for hip_id, ended in ((HIP, "callback-2"), (OTHER_HIP, "callback-4")):
+            callback = await uow.callbacks.get(hip_id, CallbackId(ended))
+            assert callback is not None
+            await uow.callbacks.save(callback.done(now=NOW))
+        await uow.commit()
+    assert await overdue() == ["callback-3"]
+    async with units() as uow:
+        assert await uow.callbacks.overdue(before=NOW) == []

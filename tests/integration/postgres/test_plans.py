@@ -41,6 +41,9 @@ INSERT INTO outbox (hip_id, topic, key, priority, run_at, attempt, state)
     SELECT 'IN0410000123', 'bundle', n, 4, '2099-01-01', 0, 'ready' FROM generate_series(1, 6000) n;
 INSERT INTO outbox (hip_id, topic, key, priority, run_at, attempt, state)
     SELECT 'IN0410000123', 'link', n, 2, '2026-03-12', 0, 'ready' FROM generate_series(1, 20) n;
+INSERT INTO callbacks (hip_id, id, path, request_id, received_at, body_hash, headers, verified, state, late, runs)
+    SELECT 'IN0410000123', n, '/', n, '2026-03-12', '', '[]', true,
+    CASE WHEN n % 500 = 0 THEN 'received' ELSE 'done' END, false, 1 FROM generate_series(1, 6000) n;
 INSERT INTO exchanges (hip_id, id, flow, business_key, outcome, opened_at, updated_at, answer_due)
     SELECT 'IN0410000123', n, 'on-init', n, CASE WHEN n % 100 = 0 THEN 'sent' ELSE 'answered' END, now(), now(),
     '2026-03-12' FROM generate_series(1, 6000) n;
@@ -83,6 +86,7 @@ async def filled(database: PostgresDatabase, url: str) -> AsyncIterator[Postgres
 
 
 QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = {
+    "callbacks.overdue": (lambda uow: uow.callbacks.overdue(before=NOW), {"ix_callbacks_unread"}),
     "outbox.lease": (
         lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=50),
         {"ix_outbox_due"},

@@ -23,6 +23,7 @@ ABOUT_EVERY_HIP = {
     "outbox.renew",
     "outbox.waiting",
     "exchanges.lapsed",
+    "callbacks.overdue",
     "link_attempts.lapsed",
     "consents.spent",
     "transfers.alerting",

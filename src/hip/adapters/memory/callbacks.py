@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
-from hip.domain.callbacks import Callback, CallbackId, Receipt
+from hip.domain.callbacks import Callback, CallbackId, CallbackState, Receipt
 from hip.domain.errors import Conflict, NotFound
 from hip.domain.identifiers import ConsentId, HipId, RequestId
 
@@ -72,6 +73,12 @@ class MemoryCallbacks:
         for row in found:
             self._rows.put((row.hip_id, row.path, row.request_id), replace(row, sealed_body=None))
         return [row.id for row in found]
+
+    async def overdue(self, *, before: datetime) -> Sequence[Callback]:
+        await self._session.step()
+        unread = [row for row in self._rows if row.state is CallbackState.RECEIVED and row.received_at < before]
+        unread.sort(key=lambda row: (row.received_at, row.id), reverse=True)
+        return sorted({row.hip_id: row for row in unread}.values(), key=lambda row: row.hip_id)
 
     async def list(self, listing: Listing) -> Sequence[Callback]:
         await self._session.step()

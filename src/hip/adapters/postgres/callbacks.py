@@ -1,10 +1,11 @@
 """Received callbacks in Postgres. Their bodies arrive sealed."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, and_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from hip.adapters.postgres.statements import Statements, in_columns, listed, unnested
 from hip.adapters.postgres.tables.conversations import callbacks
@@ -144,6 +145,15 @@ class PostgresCallbacks:
             .returning(callbacks.c.id)
         )
         return [CallbackId(row["id"]) for row in rows]
+
+    async def overdue(self, *, before: datetime) -> Sequence[Callback]:
+        rows = await self._statements.all(
+            select(callbacks)
+            .ext(distinct_on(callbacks.c.hip_id))
+            .where(callbacks.c.state == "received", callbacks.c.received_at < before)
+            .order_by(callbacks.c.hip_id, callbacks.c.received_at, callbacks.c.id)
+        )
+        return [_callback(row) for row in rows]
 
     async def _write(self, hip_id: HipId, callback_id: CallbackId, written: dict[str, Any]) -> None:
         statement = update(callbacks).where(callbacks.c.hip_id == hip_id, callbacks.c.id == callback_id)

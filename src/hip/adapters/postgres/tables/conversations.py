@@ -46,6 +46,14 @@ Index(
     callbacks.c.consent_id,
     postgresql_where=callbacks.c.consent_id.is_not(None),
 )
+# Those that wait to be read: few, unless nobody reads.
+Index(
+    "ix_callbacks_unread",
+    callbacks.c.hip_id,
+    callbacks.c.received_at,
+    callbacks.c.id,
+    postgresql_where=callbacks.c.state == "received",
+)
 
 exchanges = Table(
     "exchanges",
