@@ -19,9 +19,9 @@ NAMES = AmritNames()
 TRIGGER = NAMES.trigger_table
 
 
-async def asked(url: str, *statements: str, **values: Any) -> list[Mapping[str, Any]]:
-    """Run statements; the rows of the last one, if it gives any."""
-    engine = create_async_engine(url)
+async def asked(url: str, *statements: str, alone: bool = False, **values: Any) -> list[Mapping[str, Any]]:
+    """Run statements in one transaction, or each ``alone``; the rows of the last one, if it gives any."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT") if alone else create_async_engine(url)
     try:
         async with engine.begin() as connection:
             for statement in statements:

@@ -14,7 +14,7 @@ from hip.adapters.amrit.sample_visits import visits
 from hip.adapters.amrit.source import AmritVisitSource
 from hip.adapters.memory.visit_source import MemoryVisitSource
 from hip.application.visit_sources import SourceRow, VisitSource
-from hip.domain.errors import StorageFailed
+from hip.domain.errors import InvalidValue, StorageFailed
 from hip.domain.identifiers import VisitCode
 
 pytestmark = pytest.mark.anyio
@@ -153,6 +153,76 @@ async def _add_result(url: str, code: VisitCode) -> None:
         code=int(code),
         at=at,
     )
+
+
+async def test_rows_put_back_are_due_at_once_unless_somebody_claimed_them_anew(source: VisitSource) -> None:
+    rows = await source.claim(now=NOW, until=LATER, limit=3)
+    await source.put_back([], now=NOW)
+    await source.put_back(rows, now=NOW)
+    again = await source.claim(now=NOW, until=LATER, limit=100)
+    assert set(_ids(rows)) <= set(_ids(again))
+    await source.put_back(rows, now=NOW)
+    assert await source.claim(now=NOW, until=LATER, limit=100) == []
+
+
+async def test_many_rows_are_closed_by_their_own_claims_only(source: VisitSource) -> None:
+    rows = await source.claim(now=NOW, until=LATER, limit=6)
+    await source.put_back(rows[:2], now=NOW)
+    anew = [row for row in await source.claim(now=NOW, until=LATER, limit=100) if row.row_id in _ids(rows)]
+    assert sorted(_ids(anew)) == sorted(_ids(rows[:2]))
+    assert await source.done([], now=NOW) == 0
+    assert await source.done(rows, now=NOW) == 4
+    assert await source.done(anew, now=NOW) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DROP VIEW fhir_r_diagnosis", "view fhir_r_diagnosis: expected to be there .*diagnosissctterm.*source_key"),
+        (
+            "DROP VIEW fhir_r_diagnosis; CREATE VIEW fhir_r_diagnosis AS SELECT createdby FROM t_prescription",
+            "view fhir_r_diagnosis: expected .*diagnosissctterm.*source_key",
+        ),
+        (
+            "DROP VIEW fhir_r_diagnosis; CREATE VIEW fhir_r_diagnosis AS SELECT vanid, source_key FROM t_prescription",
+            "view fhir_r_diagnosis: expected .*diagnosissctterm.*; it has 2 columns",
+        ),
+        (
+            f"ALTER TABLE {TRIGGER} DROP COLUMN hip_reason",
+            f"table {TRIGGER}: expected .*hip_reason.*hip source prepare",
+        ),
+    ],
+)
+async def test_a_source_laid_out_otherwise_says_what_it_lacks(
+    source: VisitSource, place: str | None, change: str, said: str
+) -> None:
+    if place is None:
+        pytest.skip("memory has no views")
+    rows = await source.claim(now=NOW, until=LATER, limit=2)
+    await asked(place, *change.split("; "))
+    opened = AmritVisitSource(place, NAMES)
+    try:
+        with pytest.raises(InvalidValue, match=said):
+            await opened.check()
+        with pytest.raises(InvalidValue, match=said):
+            await (opened.read(rows) if "VIEW" in change else opened.put_off(rows[0], until=LATER, reason="-"))
+    finally:
+        await opened.close()
+
+
+async def test_a_source_laid_out_as_it_must_be_passes_its_check(source: VisitSource) -> None:
+    if isinstance(source, AmritVisitSource):
+        await source.check()
+
+
+async def test_a_missing_view_of_results_is_named_where_late_ones_are_looked_for(
+    source: VisitSource, place: str | None
+) -> None:
+    if place is None:
+        pytest.skip("memory has no views")
+    await asked(place, "DROP VIEW fhir_r_diagnosticreportlab")
+    with pytest.raises(InvalidValue, match="view fhir_r_diagnosticreportlab"):
+        await source.reopen_late(since=NOW, limit=10)
 
 
 async def test_nothing_is_too_old_to_be_claimed(source: VisitSource, place: str | None) -> None:

@@ -1,8 +1,14 @@
 """``hip source sample`` and ``run`` on a real AMRIT-shaped database."""
 
+import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.builders.amrit import asked
 from tests.e2e.desk import Desk, a_desk
 from tests.servers import Servers
 
@@ -31,3 +37,34 @@ def test_visits_of_amrit_are_taken_and_refused_ones_carry_their_reason(desk: Des
         assert taken.stdout.splitlines()[-1] == f"{len(expected)} visits taken"
         assert all(": expected " in reason for reason in refused)
         assert desk.run("source", "run", "--once", **settings).stdout.splitlines()[-1] == "0 visits taken"
+
+
+def test_a_driver_that_is_not_installed_is_named_with_its_setting(tmp_path: Path) -> None:
+    """As after an installation without the extra: in a process in which the driver cannot be imported."""
+    program = "import sys; sys.modules['asyncmy'] = None; from hip.entrypoints.cli.main import app; app()"
+    settings = {
+        "HIP_VISIT_SOURCE": "amrit",
+        "HIP_AMRIT_URL": "mysql+asyncmy://hip@db.example.org/db_iemr",
+        "HIP_STORAGE": "server",
+    }
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("HIP_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "source", "run", "--once"],
+        cwd=tmp_path,
+        env={**surroundings, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.strip() == "HIP_AMRIT_URL: needs the driver asyncmy: pip install 'abdm-hip[mysql]'"
+
+
+def test_a_missing_view_ends_the_command_with_its_name(desk: Desk, servers: Servers) -> None:
+    with servers.scratch_database() as amrit:
+        settings = {"HIP_VISIT_SOURCE": "amrit", "HIP_AMRIT_URL": amrit}
+        assert desk.run("source", "sample", "--visits", "1", **settings).code == 0
+        asyncio.run(asked(amrit, "DROP VIEW fhir_r_immunization"))
+        ended = desk.run("source", "run", "--once", **settings)
+        assert ended.code == 2
+        assert "view fhir_r_immunization: expected to be there and readable, with the columns" in ended.stderr

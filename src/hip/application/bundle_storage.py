@@ -58,6 +58,9 @@ class Triggers(Protocol):
     async def process(self, hip_id: HipId, visit_codes: Sequence[VisitCode], *, now: datetime) -> Sequence[VisitCode]:
         """Set the flag of those whose documents are all stored and valid; the ones where it was not set before."""
 
+    async def processed(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> frozenset[VisitCode]:
+        """Those whose flag is set, in one query."""
+
 
 class BundleRecords(Protocol):
     async def add(self, record: BundleRecord) -> None:

@@ -4,7 +4,9 @@ The source keeps the list; a row stays open there until every required bundle of
 crash anywhere costs one lease and loses nothing: the row is claimed again, and the same record again changes nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -12,7 +14,7 @@ from typing import Protocol
 from hip.application.intake import ReceiveVisit
 from hip.application.ports import Clock, VisitRecords
 from hip.application.storage import Units
-from hip.domain.errors import DomainError
+from hip.domain.errors import DomainError, Transient
 from hip.domain.identifiers import HipId, VisitCode
 from hip.domain.visits import VisitRecord
 
@@ -46,7 +48,11 @@ class SourceVisit:
 
 
 class VisitSource(Protocol):
-    """Rows are open until ``done``, however old. Every method raises StorageFailed when the source does not answer."""
+    """Rows are open until ``done``, however old.
+
+    Every method raises StorageFailed when the source does not answer, and InvalidValue when it is not laid out as it
+    must be: with the name of the table or view, and what that needs to have.
+    """
 
     async def claim(self, *, now: datetime, until: datetime, limit: int) -> Sequence[SourceRow]:
         """Open rows that are due, at most ``limit``; nobody else is given them before ``until`` (UTC).
@@ -63,6 +69,9 @@ class VisitSource(Protocol):
     async def put_off(self, row: SourceRow, *, until: datetime, reason: str) -> None:
         """Leave the row open, with the reason on it; it is due again at ``until``."""
 
+    async def put_back(self, rows: Sequence[SourceRow], *, now: datetime) -> None:
+        """Rows whose claim still is the newest are due again at once: nobody looked at them."""
+
     async def reopen_late(self, *, since: datetime, limit: int) -> int:
         """Open again what was done before a laboratory result made after ``since`` (UTC) came (amrit.md §2.2).
 
@@ -72,11 +81,15 @@ class VisitSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenVisit:
-    """A claimed row whose record is stored with us, in this version; the source does not know of it yet."""
+    """A claimed row whose record is stored with us, in this version; the source does not know of it yet.
+
+    From ``until`` (UTC) on the row is anybody's again.
+    """
 
     row: SourceRow
     hip_id: HipId
     version: int
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +102,56 @@ class TakeVisits:
     clock: Clock
 
     async def __call__(self) -> Sequence[TakenVisit]:
+        """What was stored, of one claim.
+
+        When a store fails midway, rows nobody came to are put back at once, so that another taker has them. What was
+        stored before is returned nevertheless; without any the failure is raised, and the next call meets it as well.
+        """
         now = self.clock()
-        rows = await self.source.claim(now=now, until=now + FINISHING, limit=CLAIMED)
+        until = now + FINISHING
+        rows = await self.source.claim(now=now, until=until, limit=CLAIMED)
         taken: list[TakenVisit] = []
-        for visit in await self.source.read(rows) if rows else ():
-            reason = visit.fault
-            if visit.record is not None:
-                try:
-                    stored = await self.receive(self.records.write(visit.record), actor="source")
-                except DomainError as refusal:
-                    reason = str(refusal)
-                else:
-                    taken.append(TakenVisit(row=visit.row, hip_id=stored.hip_id, version=stored.version))
-                    continue
-            wait = min(FIRST_LOOK * (1 << min(visit.row.attempt - 1, 16)), LONGEST_LOOK)
-            await self.source.put_off(visit.row, until=self.clock() + wait, reason=reason)
+        left = list(rows)
+        try:
+            for visit in await self.source.read(rows) if rows else ():
+                stored = await self._stored(visit, until=until, behind=left)
+                left.remove(visit.row)
+                taken += [] if stored is None else [stored]
+        except Transient:
+            await self._put_back(left)
+            if not taken:
+                raise
+        except DomainError:
+            await self._put_back(left)
+            raise
         return taken
+
+    async def _stored(self, visit: SourceVisit, *, until: datetime, behind: list[SourceRow]) -> TakenVisit | None:
+        """None for one that was put off. One at which a store fails is put off too: it may itself be the reason."""
+        reason = visit.fault
+        if visit.record is not None:
+            try:
+                stored = await self.receive(self.records.write(visit.record), actor="source")
+            except DomainError as refusal:
+                reason = str(refusal)
+            except Transient as failure:
+                behind.remove(visit.row)
+                await self._put_off(visit.row, reason=f"not stored yet ({type(failure).__name__})")
+                raise
+            else:
+                return TakenVisit(row=visit.row, hip_id=stored.hip_id, version=stored.version, until=until)
+        await self._put_off(visit.row, reason=reason)
+        return None
+
+    async def _put_off(self, row: SourceRow, *, reason: str) -> None:
+        wait = min(FIRST_LOOK * (1 << min(row.attempt - 1, 16)), LONGEST_LOOK)
+        await self.source.put_off(row, until=self.clock() + wait, reason=reason)
+
+    async def _put_back(self, rows: Sequence[SourceRow]) -> None:
+        # A source that is away keeps them until the claim runs out; the failure that led here is the one to tell.
+        with suppress(Transient):
+            if rows:
+                await self.source.put_back(rows, now=self.clock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +163,20 @@ class SettleVisits:
     clock: Clock
 
     async def __call__(self, taken: Sequence[TakenVisit]) -> Sequence[TakenVisit]:
-        """Those that are not finished yet. One that never comes out valid stays open in the source."""
-        finished: list[SourceRow] = []
-        waiting: list[TakenVisit] = []
-        async with self.units() as uow:
-            for each in taken:
-                trigger = await uow.triggers.get(each.hip_id, each.row.visit_code)
-                if trigger is not None and trigger.processed:
-                    finished.append(each.row)
-                else:
-                    waiting.append(each)
+        """Those to ask about again. One whose claim has run out is not among them: whoever claims it next asks.
+
+        So one that never comes out valid stays open in the source, and is not asked about for ever.
+        """
+        by_hip: dict[HipId, list[VisitCode]] = defaultdict(list)
+        for each in taken:
+            by_hip[each.hip_id].append(each.row.visit_code)
+        processed: set[tuple[HipId, VisitCode]] = set()
+        if by_hip:
+            async with self.units() as uow:
+                for hip_id, codes in by_hip.items():
+                    processed |= {(hip_id, code) for code in await uow.triggers.processed(hip_id, codes)}
+        now = self.clock()
+        finished = [each.row for each in taken if (each.hip_id, each.row.visit_code) in processed]
         if finished:
-            await self.source.done(finished, now=self.clock())
-        return waiting
+            await self.source.done(finished, now=now)
+        return [each for each in taken if (each.hip_id, each.row.visit_code) not in processed and each.until > now]

@@ -122,6 +122,7 @@ OPERATIONS: dict[str, Operation] = {
     "visits.list": lambda uow: uow.visits.list(_ALL),
     "triggers.save": lambda uow: uow.triggers.save(a_trigger()),
     "triggers.get": lambda uow: uow.triggers.get(HIP, _VISIT),
+    "triggers.processed": lambda uow: uow.triggers.processed(HIP, [_VISIT]),
     "triggers.process": lambda uow: uow.triggers.process(HIP, [_VISIT], now=NOW),
     "bundles.add_all": lambda uow: uow.bundles.add_all([a_bundle_record()]),
     "bundles.of_visits": lambda uow: uow.bundles.of_visits(HIP, [_VISIT]),

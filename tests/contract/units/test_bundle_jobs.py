@@ -141,6 +141,15 @@ async def test_a_flag_is_set_once(units: Units) -> None:
         assert await uow.triggers.process(OTHER_HIP, [VISIT], now=LATER) == []
 
 
+async def test_set_flags_are_found_among_many_visits_of_one_hip(units: Units) -> None:
+    async with units() as uow:
+        await uow.triggers.save(a_trigger().process(now=LATER))
+        await uow.triggers.save(a_trigger(visit_code=OTHER))
+        assert await uow.triggers.processed(HIP, [VISIT, OTHER, VisitCode("404")]) == {VISIT}
+        assert await uow.triggers.processed(OTHER_HIP, [VISIT, OTHER]) == frozenset()
+        assert await uow.triggers.processed(HIP, []) == frozenset()
+
+
 async def test_records_of_many_visits_come_back_in_their_newest_versions(units: Units) -> None:
     elsewhere = a_bundle_record(key=a_bundle_key(visit_code=OTHER))
     newer = a_bundle_record(version=2, valid=False)

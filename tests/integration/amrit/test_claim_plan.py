@@ -82,7 +82,8 @@ async def test_an_amrit_table_that_exists_is_prepared_for_the_same_plan(url: str
         "visit_category text, visitdate timestamp, created_date timestamp, processed_flag boolean)",
         f"INSERT INTO {TRIGGER} (visitcode, visitdate) VALUES (1, '2024-01-01 10:00')",
     )
-    await asked(url, *preparation(NAMES, "postgresql").rstrip().rstrip(";").split(";\n"))
+    for statement in preparation(NAMES, "postgresql").rstrip().rstrip(";").split(";\n"):
+        await asked(url, statement, alone=True)
     (old,) = await asked(url, f"SELECT hip_due_at FROM {TRIGGER}")
     assert old["hip_due_at"] == datetime.fromisoformat("2024-01-01 10:00")
     await _fill(url, closed=60_000)

@@ -107,6 +107,10 @@ QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = 
         lambda uow: uow.triggers.process(HIP, [VisitCode("7")], now=NOW),
         {"pk_ndhm_trigger_visit_data"},
     ),
+    "triggers.processed": (
+        lambda uow: uow.triggers.processed(HIP, [VisitCode("7")]),
+        {"pk_ndhm_trigger_visit_data"},
+    ),
     "bundles.of_visits": (lambda uow: uow.bundles.of_visits(HIP, [VisitCode("7")]), {"pk_bundles"}),
     "care_contexts.lock_several": (
         lambda uow: uow.care_contexts.lock_several(HIP, [CareContextReference("7")]),

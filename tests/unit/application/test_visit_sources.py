@@ -1,5 +1,6 @@
 """Visits of a source are taken, built and settled; what cannot be stays open with its reason."""
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,8 +16,11 @@ from hip.adapters.memory.visit_source import MemoryVisitSource
 from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.bundling import BuildBundle
 from hip.application.intake import ReceiveVisit, bundle_work
+from hip.application.storage import UnitOfWork, Units
 from hip.application.visit_sources import FINISHING, SettleVisits, TakeVisits
+from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import VisitCode
+from hip.domain.visits import VisitRecord
 from hip.entrypoints.facilities import ConfiguredFacilities
 
 pytestmark = pytest.mark.anyio
@@ -31,17 +35,36 @@ def anyio_backend() -> str:
 class Hospital:
     now: datetime = NOW
     source: MemoryVisitSource = field(default_factory=MemoryVisitSource)
+    answers: int | None = None
+    """How often our own store still answers a visit's arrival; None for always."""
 
     def __post_init__(self) -> None:
         units, records = MemoryDatabase().unit, JsonVisitRecords()
         facilities = ConfiguredFacilities((CLINIC,))
-        receive = ReceiveVisit(units, records, facilities, self.clock)
+        receive = ReceiveVisit(self.until_it_fails(units), records, facilities, self.clock)
         self.take = TakeVisits(source=self.source, receive=receive, records=records, clock=self.clock)
         self.settle = SettleVisits(source=self.source, units=units, clock=self.clock)
         self.build = BuildBundle(units, MemoryDocuments(), FhirComposer(), NrcesValidator(), facilities, self.clock)
 
     def clock(self) -> datetime:
         return self.now
+
+    def until_it_fails(self, units: Units) -> Units:
+        def unit() -> AbstractAsyncContextManager[UnitOfWork]:
+            if self.answers is not None:
+                self.answers -= 1
+                if self.answers < 0:
+                    raise StorageFailed("PostgreSQL did not answer")
+            return units()
+
+        return unit
+
+    def several(self, count: int) -> list[VisitRecord]:
+        """Visits that are ready, in this order."""
+        ready = [replace(a_visit(), visit_code=VisitCode(str(90 + n))) for n in range(count)]
+        for visit in ready:
+            self.source.add(visit.visit_code, visit, at=NOW)
+        return ready
 
 
 async def test_the_flag_is_set_only_when_every_required_bundle_is_valid() -> None:
@@ -83,6 +106,40 @@ async def test_a_refused_visit_stays_open_with_its_reason_and_is_read_ever_more_
     visit = a_visit()
     at.source.add(visit.visit_code, visit, at=at.now)
     assert [taken.row.visit_code for taken in await at.take()] == [visit.visit_code]
+
+
+async def test_a_store_that_fails_midway_costs_no_row_its_turn() -> None:
+    at = Hospital(answers=2)
+    first, second, third, fourth = at.several(4)
+    taken = await at.take()
+    assert [each.row.visit_code for each in taken] == [first.visit_code, second.visit_code]
+    at.answers = None
+    again = await at.take()  # at the same moment; the one it failed at waits a minute
+    assert [each.row.visit_code for each in again] == [fourth.visit_code]
+    assert at.source.states()[3] == (False, "not stored yet (StorageFailed)")
+    at.now += timedelta(minutes=1)
+    assert [each.row.visit_code for each in await at.take()] == [third.visit_code]
+
+
+async def test_a_store_that_fails_at_once_is_told_and_keeps_no_claim() -> None:
+    at = Hospital(answers=0)
+    visits = at.several(3)
+    with pytest.raises(StorageFailed):
+        await at.take()
+    at.answers = None
+    assert len(await at.take()) == 2
+    at.now += timedelta(minutes=1)
+    assert [each.row.visit_code for each in await at.take()] == [visits[0].visit_code]
+
+
+async def test_a_visit_that_never_comes_out_valid_is_not_asked_about_for_ever() -> None:
+    at = Hospital()
+    at.several(2)
+    taken = await at.take()
+    assert await at.settle(taken) == list(taken)
+    at.now += FINISHING
+    assert await at.settle(taken) == []
+    assert len(await at.take()) == 2
 
 
 async def test_a_late_result_makes_a_new_version() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hip.adapters.amrit.layouts import TooFewColumns
+
 Row = Mapping[str, Any]
 KEY = "source_key"
 
@@ -27,7 +29,7 @@ class ResultSet:
     def read(self, keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[tuple[Any, Row]]:
         """(source key, row by lower-case name) of each row; the last column is the key when none is named so.
 
-        Raises ValueError for fewer columns than the result set has.
+        Raises TooFewColumns for fewer columns than the result set has.
         """
         found = [_plain(key) for key in keys]
         wanted = [_plain(name) for name in self.names]
@@ -36,7 +38,7 @@ class ResultSet:
         elif len(found) > len(wanted):
             places = list(range(len(wanted)))
         else:
-            raise ValueError(f"{self.name} has {len(found)} columns, and needs {len(wanted)} and its key")
+            raise TooFewColumns(len(found))
         key_at = found.index(_plain(KEY)) if _plain(KEY) in found else len(found) - 1
         return [(row[key_at], dict(zip(self.names, (row[at] for at in places), strict=True))) for row in rows]
 

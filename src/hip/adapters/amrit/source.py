@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, bindparam, text
+from sqlalchemy import RowMapping, Select, bindparam, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from hip.adapters.amrit.layouts import fitting
 from hip.adapters.amrit.names import INDIA, AmritNames
 from hip.adapters.amrit.records import visit_record
-from hip.adapters.amrit.result_sets import DEMOGRAPHICS, KEY, OF_VISIT, ResultSet, Row
+from hip.adapters.amrit.result_sets import DEMOGRAPHICS, KEY, LAB_RESULTS, OF_VISIT, ResultSet, Row
 from hip.adapters.amrit.statements import TriggerStatements
 from hip.adapters.amrit.tables import qualified, trigger_table
 from hip.application.visit_sources import SourceRow, SourceVisit
@@ -87,32 +88,47 @@ class AmritVisitSource:
     ) -> dict[Any, list[Row]]:
         view = qualified(self._names, self._names.views + result_set.name)
         asked = text(f"SELECT * FROM {view} WHERE {KEY} IN :keys").bindparams(bindparam("keys", expanding=True))  # noqa: S608
-        answer = await connection.execute(asked, {"keys": list(keys)})
+        with fitting(f"view {view}", (*result_set.names, KEY), "as `hip source schema` prints it"):
+            answer = await connection.execute(asked, {"keys": list(keys)})
+            found = result_set.read(list(answer.keys()), answer.all())
         grouped: dict[Any, list[Row]] = defaultdict(list)
-        for key, row in result_set.read(list(answer.keys()), answer.all()):
+        for key, row in found:
             grouped[key].append(row)
         return grouped
 
     async def done(self, rows: Sequence[SourceRow], *, now: datetime) -> int:
+        if not rows:
+            return 0
         local = now.astimezone(INDIA).replace(tzinfo=None)
-        closed = 0
         async with self._transaction() as connection:
-            for row in rows:
-                result = await connection.execute(
-                    self._say.close(), {"row": row.row_id, "attempt": row.attempt, "now": local}
-                )
-                closed += result.rowcount
-        return closed
+            return (await connection.execute(self._say.close(_attempts(rows)), {"now": local})).rowcount
 
     async def put_off(self, row: SourceRow, *, until: datetime, reason: str) -> None:
-        values = {"row": row.row_id, "attempt": row.attempt, "until": _utc(until), "reason": reason[:300]}
+        values = {"until": _utc(until), "reason": reason[:300]}
         async with self._transaction() as connection:
-            await connection.execute(self._say.put_off(), values)
+            await connection.execute(self._say.put_off(_attempts([row])), values)
+
+    async def put_back(self, rows: Sequence[SourceRow], *, now: datetime) -> None:
+        if not rows:
+            return
+        async with self._transaction() as connection:
+            await connection.execute(self._say.put_back(_attempts(rows)), {"now": _utc(now)})
+
+    async def check(self) -> None:
+        """Raises InvalidValue for the trigger table or the first view that is missing or laid out otherwise."""
+        async with self._transaction() as connection:
+            await connection.execute(select(*(self._say.table.c[name] for name in self._say.columns)).limit(0))
+            for each in (DEMOGRAPHICS, *OF_VISIT):
+                await self._result_set(connection, each, [-1])
 
     async def reopen_late(self, *, since: datetime, limit: int) -> int:
         local = since.astimezone(INDIA).replace(tzinfo=None)
         async with self._transaction() as connection:
-            ids = [row["id"] for row in await _rows(connection, self._say.late(since=local, limit=limit))]
+            # Both are asked together, so a misfit here could be either's; ``check`` says whose.
+            view = qualified(self._names, self._names.views + LAB_RESULTS.name)
+            with fitting(f"view {view} or the trigger table", (KEY, "createddate"), "as `hip source schema` prints it"):
+                late = await _rows(connection, self._say.late(since=local, limit=limit))
+            ids = [row["id"] for row in late]
             if ids:
                 await connection.execute(self._say.reopen(ids))
         return len(ids)
@@ -120,11 +136,17 @@ class AmritVisitSource:
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
         """Raises StorageFailed without a word of the statement: it may name people."""
+        table = f"table {qualified(self._names, self._names.trigger_table)}"
         try:
-            async with self._engine.begin() as connection:
-                yield connection
+            with fitting(table, self._say.columns, "as `hip source prepare` makes it"):
+                async with self._engine.begin() as connection:
+                    yield connection
         except (SQLAlchemyError, OSError) as error:
             raise StorageFailed(f"the hospital's database does not answer ({type(error).__name__})") from None
+
+
+def _attempts(rows: Sequence[SourceRow]) -> dict[int, int]:
+    return {row.row_id: row.attempt for row in rows}
 
 
 async def _rows(connection: AsyncConnection, statement: Select[Any]) -> list[RowMapping]:

@@ -1,10 +1,23 @@
 """The statements on the trigger table; SQLAlchemy writes each in the dialect of the server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, column, false, literal, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    case,
+    column,
+    false,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy import table as sa_table
 
 from hip.adapters.amrit.names import AmritNames
@@ -17,6 +30,12 @@ class TriggerStatements:
         self._names = names
         self._flag: ColumnElement[Any] = table.c[names.trigger_flag]
         self._mysql = dialect == "mysql"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the statements below use of the table."""
+        unread = {"benflowid", "beneficiary_id", "visit_reason", "visitid", "created_date"}
+        return tuple(each.name for each in self.table.columns if each.name not in unread)
 
     @property
     def _open(self) -> ColumnElement[bool]:
@@ -56,10 +75,10 @@ class TriggerStatements:
             .values({columns.hip_due_at: until, columns.hip_attempts: columns.hip_attempts + 1})
         )
 
-    def close(self) -> Update:
-        """With ``row`` and ``attempt``."""
+    def close(self, attempts: Mapping[int, int]) -> Update:
+        """With ``now`` (the hospital's clock); ``attempts`` by row."""
         columns = self.table.c
-        return self._held().values(
+        return self._held(attempts).values(
             {
                 self._flag: literal(1) if self._mysql else true(),
                 columns.hip_done_at: bindparam("now"),
@@ -67,14 +86,22 @@ class TriggerStatements:
             }
         )
 
-    def put_off(self) -> Update:
+    def put_off(self, attempts: Mapping[int, int]) -> Update:
+        """With ``until`` (UTC) and ``reason``."""
         columns = self.table.c
-        return self._held().values({columns.hip_due_at: bindparam("until"), columns.hip_reason: bindparam("reason")})
+        return self._held(attempts).values(
+            {columns.hip_due_at: bindparam("until"), columns.hip_reason: bindparam("reason")}
+        )
 
-    def _held(self) -> Update:
+    def put_back(self, attempts: Mapping[int, int]) -> Update:
+        """With ``now`` (UTC)."""
+        return self._held(attempts).values({self.table.c.hip_due_at: bindparam("now")})
+
+    def _held(self, attempts: Mapping[int, int]) -> Update:
+        """Open rows whose claim still is the newest. Not pairs in an IN: MySQL would read the whole table for them."""
         columns = self.table.c
         return update(self.table).where(
-            columns.id == bindparam("row"), columns.hip_attempts == bindparam("attempt"), self._open
+            columns.id.in_(list(attempts)), columns.hip_attempts == case(dict(attempts), value=columns.id), self._open
         )
 
     def late(self, *, since: datetime, limit: int) -> Select[Any]:

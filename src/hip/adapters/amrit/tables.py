@@ -134,7 +134,8 @@ def script(names: AmritNames, dialect: str) -> str:
 def preparation(names: AmritNames, dialect: str) -> str:
     """What an existing AMRIT database needs: our columns and the index. Safe beside AMRIT's own writer.
 
-    On MySQL the columns are invisible, so that an INSERT without column names still fits.
+    On MySQL the columns are invisible, so that an INSERT without column names still fits, and the index is made while
+    others write; on PostgreSQL CONCURRENTLY does the same, which no transaction may contain.
     """
     speaking: Dialect = mysql.dialect() if dialect == "mysql" else postgresql.dialect()  # type: ignore[no-untyped-call]
     quote = speaking.identifier_preparer.quote
@@ -155,5 +156,5 @@ def preparation(names: AmritNames, dialect: str) -> str:
         "  ADD COLUMN hip_attempts INTEGER NOT NULL DEFAULT 0,\n"
         "  ADD COLUMN hip_reason VARCHAR(300),\n  ADD COLUMN hip_done_at TIMESTAMP;\n"
         f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE {flag} IS NOT TRUE;\n"
-        f"CREATE INDEX ix_hip_open ON {table} (hip_due_at, id) WHERE {flag} IS NOT TRUE;\n"
+        f"CREATE INDEX CONCURRENTLY ix_hip_open ON {table} (hip_due_at, id) WHERE {flag} IS NOT TRUE;\n"
     )

@@ -82,6 +82,12 @@ class MemoryVisitSource:
             self._rows[row.row_id].due_at = until
             self._rows[row.row_id].reason = reason
 
+    async def put_back(self, rows: Sequence[SourceRow], *, now: datetime) -> None:
+        self._answering()
+        for row in rows:
+            if self._held(row):
+                self._rows[row.row_id].due_at = now
+
     async def reopen_late(self, *, since: datetime, limit: int) -> int:
         self._answering()
         late = [

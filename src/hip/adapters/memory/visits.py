@@ -114,6 +114,11 @@ class MemoryTriggers:
             self._rows.put((hip_id, trigger.visit_code), trigger.process(now=now))
         return [trigger.visit_code for trigger in waiting]
 
+    async def processed(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> frozenset[VisitCode]:
+        await self._session.step()
+        found = [self._rows.get((hip_id, code)) for code in visit_codes]
+        return frozenset(trigger.visit_code for trigger in found if trigger is not None and trigger.processed)
+
 
 class MemoryBundleRecords:
     def __init__(self, session: Session, rows: BundleTable) -> None:

@@ -142,6 +142,15 @@ class PostgresTriggers:
         )
         return [VisitCode(row["visit_code"]) for row in rows]
 
+    async def processed(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> frozenset[VisitCode]:
+        columns, codes = self._table.c, _codes(visit_codes)
+        rows = await self._statements.all(
+            select(columns.visit_code)
+            .join(codes, columns.visit_code == codes.c.code)
+            .where(columns.hip_id == hip_id, columns.processed)
+        )
+        return frozenset(VisitCode(row["visit_code"]) for row in rows)
+
 
 def _bundle_row(record: BundleRecord) -> dict[str, Any]:
     return {

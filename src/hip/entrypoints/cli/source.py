@@ -5,6 +5,7 @@ import signal
 from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -19,6 +20,8 @@ app = typer.Typer(help="Visits from AMRIT's own database.", no_args_is_help=True
 _LATE_EVERY = 60
 """Rounds between two looks for laboratory results that came after the end."""
 _LATE_WITHIN = timedelta(days=7)
+_LONGEST_PAUSE = timedelta(minutes=1)
+"""Between two claims while a store does not answer: each claim counts as a look at its rows."""
 
 
 class Dialect(StrEnum):
@@ -37,7 +40,11 @@ def _settings() -> tuple[Settings, str]:
         raise SettingsInvalid([("HIP_VISIT_SOURCE", "expected amrit for this command")])
     if settings.amrit_url is None:
         raise SettingsInvalid([("HIP_AMRIT_URL", "required")])
-    return settings, settings.amrit_url.get_secret_value()
+    url = settings.amrit_url.get_secret_value()
+    driver = url.partition("://")[0].partition("+")[2]
+    if find_spec(driver) is None:
+        raise SettingsInvalid([("HIP_AMRIT_URL", f"needs the driver {driver}: pip install 'abdm-hip[mysql]'")])
+    return settings, url
 
 
 @app.command("schema")
@@ -113,26 +120,35 @@ async def _run(settings: Settings, url: str, *, once: bool) -> int:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    count = rounds = 0
+    count = rounds = failures = 0
     unfinished: tuple[TakenVisit, ...] = ()
-    async with opened(adapters):
-        while not stop.is_set():
-            new: tuple[TakenVisit, ...] = ()
-            try:
-                if rounds % _LATE_EVERY == 0:
-                    await source.reopen_late(since=clock() - _LATE_WITHIN, limit=200)
-                new = tuple(await take())
-                unfinished = tuple(await settle((*unfinished, *new)))
-            except Transient as failure:
-                # What was taken is stored; its rows come again when their claims run out, and change nothing then.
-                log.warning("source-waits", component="source", error=type(failure).__name__)
-                unfinished = ()
-            count, rounds = count + len(new), rounds + 1
-            if once and not new:
-                break
-            if not new:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1):
-                        await stop.wait()
-    await source.close()
+    try:
+        async with opened(adapters):
+            while not stop.is_set():
+                new: tuple[TakenVisit, ...] = ()
+                try:
+                    if rounds == 0:
+                        await source.check()
+                    if rounds % _LATE_EVERY == 0:
+                        await source.reopen_late(since=clock() - _LATE_WITHIN, limit=200)
+                    new = tuple(await take())
+                    count, unfinished = count + len(new), (*unfinished, *new)
+                    unfinished = tuple(await settle(unfinished))
+                    rounds, failures = rounds + 1, 0
+                except Transient as failure:
+                    # What was taken is stored, and is asked about again until its claim runs out.
+                    log.warning("source-waits", component="source", error=type(failure).__name__)
+                    failures += 1
+                if once and not new:
+                    break
+                if failures or not new:
+                    await _rest(stop, min(timedelta(seconds=1 << min(max(failures - 1, 0), 16)), _LONGEST_PAUSE))
+    finally:
+        await source.close()
     return count
+
+
+async def _rest(stop: asyncio.Event, pause: timedelta) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(pause.total_seconds()):
+            await stop.wait()
