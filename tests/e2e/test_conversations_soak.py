@@ -110,4 +110,4 @@ def test_eighteen_hundred_mixed_conversations_end_in_explained_states():
 @pytest.mark.timeout(900)
 def test_a_hundred_and_fifty_mixed_conversations_survive_kills_of_web_relay_and_worker():
     with fresh_folder(inside=quick_disk()) as folder:
-        asyncio.run(_server(folder, count=150, at_once=24, every=(8, 20)))
+        asyncio.run(_server(folder, count=150, at_once=24, every=(4, 12)))
