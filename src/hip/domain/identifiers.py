@@ -71,10 +71,13 @@ class AbhaNumber:
 
     @classmethod
     def parse(cls, text: str | int, *, field: str = "abhaNumber") -> Self:
-        """Accepts ``91-1234-5678-9012``, digits, or a JSON number. Raises InvalidValue (ABDM-1013)."""
-        raw = str(text).strip()
-        digits = raw.replace("-", "").replace(" ", "")
-        if len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
+        """``91-1234-5678-9012``, digits, or a JSON number: all but the digits is dropped (contract §1.4).
+
+        A digit of another script is not dropped, for what is left could be somebody else's number. Raises InvalidValue
+        (ABDM-1013) unless there are exactly 14, all ASCII.
+        """
+        digits = "".join(sign for sign in str(text) if sign.isdigit())
+        if len(digits) != 14 or not digits.isascii():
             raise InvalidValue(field, "an ABHA number of 14 digits, dashes allowed", code="ABDM-1013")
         return cls(digits)
 

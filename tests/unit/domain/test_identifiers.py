@@ -39,17 +39,34 @@ def test_an_abha_number_may_come_as_a_json_number() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "91-1234-5678-9012",
+        " 91 1234 5678 9012\t",
+        "91.1234.5678.9012",
+        "91_1234_5678_9012",
+        "91/1234/5678/9012",
+        "91\u20111234\u20115678\u20139012",
+        "\u200e91-1234-5678-9012\u200f",
+        "ABHA: 91-1234-5678-9012",
+    ],
+)
+def test_whatever_stands_between_the_digits_of_an_abha_number_is_dropped(text: str) -> None:
+    """Contract §1.4: dashes of another kind and invisible marks come from copying."""
+    assert str(AbhaNumber.parse(text)) == "91123456789012"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "",
         "9112345678901",
         "911234567890123",
         "91-1234-5678-901X",
-        "91.1234.5678.9012",
         "91123456789012.0",
-        "91_1234_5678_9012",
         9112345678901,
         True,
-        "91-1234-5678-9012\x00",
         "9112345678901²",
+        "91123456789012²",
+        "९91123456789012",
         *(digits + "1234" for digits in FOREIGN_DIGITS),
     ],
 )
