@@ -17,7 +17,8 @@ from joserfc.jwk import OctKey, RSAKey
 from tests.unit.gateway import calls
 
 from hip.adapters.gateway.errors import Unauthenticated
-from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
+from hip.adapters.gateway.keys import SigningKey
+from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier, signed_claims
 from hip.domain.errors import Transient
 
 pytestmark = pytest.mark.anyio
@@ -296,6 +297,97 @@ async def test_a_token_without_end_is_proven_anew_when_the_keys_are_due() -> Non
     await door.admits(token)
     door.publisher.keys = [jwk(STRANGE, "new")]
     door.clock.pass_(hours=1)
+    await door.refuses(token)
+
+
+@dataclass
+class CountedChecks:
+    """The real signature check, counted."""
+
+    made: int = 0
+
+    def __call__(self, token: str, signing: SigningKey) -> Mapping[str, Any]:
+        self.made += 1
+        return signed_claims(token, signing)
+
+
+async def test_a_busy_gateway_costs_one_signature_check() -> None:
+    checks = CountedChecks()
+    door = Door(options={"check": checks})
+    token = signed()
+    await asyncio.gather(*(door.admits(token) for _ in range(20)))
+    for _ in range(200):
+        door.clock.pass_(seconds=1)
+        await door.admits(token)
+    assert (checks.made, door.publisher.asked) == (1, 1)
+    await door.admits(signed(jti="the next session"))
+    await door.admits(token)
+    assert checks.made == 2
+
+
+async def test_what_did_not_hold_is_checked_each_time() -> None:
+    checks = CountedChecks()
+    door = Door(options={"check": checks})
+    for wrong in (signed(STRANGE), signed(aud="another"), signed(exp=NOW - 3600)):
+        before = checks.made
+        await door.refuses(wrong)
+        await door.refuses(wrong)
+        assert checks.made == before + 2
+
+
+async def test_one_changed_character_of_a_remembered_token_is_another_token() -> None:
+    checks = CountedChecks()
+    door = Door(options={"check": checks})
+    token = signed()
+    await door.admits(token)
+    head, payload, signature = token.split(".")
+    other = "A" if signature[9] != "A" else "B"
+    await door.refuses(f"{head}.{payload}.{signature[:9]}{other}{signature[10:]}")
+    assert checks.made == 2
+
+
+async def test_a_remembered_token_is_checked_again_from_its_expiry_on() -> None:
+    """Within the leeway it still passes, but nothing is taken from memory any more."""
+    checks = CountedChecks()
+    door = Door(options={"check": checks})
+    token = signed(exp=NOW + 100)
+    door.clock.pass_(seconds=1)
+    await door.admits(token)
+    door.clock.pass_(seconds=98)
+    await door.admits(token)
+    assert checks.made == 1
+    door.clock.pass_(seconds=1)
+    await door.admits(token)
+    await door.admits(token)
+    assert checks.made == 3
+    door.clock.pass_(seconds=61)
+    await door.refuses(token)
+
+
+async def test_a_token_proven_late_is_not_remembered_past_the_hour_of_the_keys() -> None:
+    """Remembered for an hour of its own, it would outlive a key that was withdrawn within the first."""
+    door = Door()
+    await door.admits(signed(exp=NOW + 90_000))
+    door.clock.pass_(minutes=59)
+    token = signed(jti="late", exp=NOW + 90_000)
+    await door.admits(token)
+    door.publisher.keys = [jwk(STRANGE, "new")]
+    door.clock.pass_(minutes=1)
+    await door.refuses(token)
+
+
+async def test_while_the_keys_cannot_be_renewed_a_token_is_checked_once_for_each_time_of_asking() -> None:
+    checks = CountedChecks()
+    door = Door(options={"check": checks})
+    token = signed(exp=NOW + 900_000)
+    await door.admits(token)
+    door.publisher.down = True
+    door.clock.pass_(hours=2)
+    for _ in range(10):
+        await door.admits(token)
+    assert (checks.made, door.publisher.asked) == (2, 2)
+    door.publisher.down, door.publisher.keys = False, [jwk(STRANGE, "new")]
+    door.clock.pass_(seconds=60)
     await door.refuses(token)
 
 

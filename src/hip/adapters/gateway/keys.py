@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -60,6 +60,16 @@ class SigningKeys:
         if found is None:
             raise Unauthenticated("signed with a key the gateway does not publish")
         return found
+
+    @property
+    def due(self) -> datetime:
+        """When the keys at hand (there are some) are asked for again, UTC: a withdrawn one proves nothing after that.
+
+        Past ``cache_life`` it is when the gateway, which was away, may be asked next; never past ``stale_life``.
+        """
+        fetched_at = self._fetched_at or datetime.min.replace(tzinfo=UTC)
+        due = fetched_at + self._cache_life
+        return min(max(due, self._not_before or due), fetched_at + self._stale_life)
 
     def _age(self, now: datetime) -> timedelta:
         return timedelta.max if self._fetched_at is None else now - self._fetched_at

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +12,21 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
 from hip.adapters.gateway.errors import Unauthenticated
-from hip.adapters.gateway.keys import ALGORITHMS, FetchKeys, SigningKeys
+from hip.adapters.gateway.keys import ALGORITHMS, FetchKeys, SigningKey, SigningKeys
 from hip.application.ports import Clock
 
 LONGEST_TOKEN = 16 * 1024
 """Characters; the gateway's are about 1,500."""
 
 _REMEMBERED = 1024
+
+CheckSignature = Callable[[str, SigningKey], Mapping[str, Any]]
+"""The claims of a token that this key signed; raises a JoseError or ValueError for any other token."""
+
+
+def signed_claims(token: str, signing: SigningKey) -> Mapping[str, Any]:
+    """The signature check itself: the one costly thing about a callback's header. See ``CheckSignature``."""
+    return jwt.decode(token, signing.key, algorithms=[signing.alg]).claims
 
 
 class JwksVerifier:
@@ -39,20 +48,22 @@ class JwksVerifier:
         cache_life: timedelta = timedelta(hours=1),
         stale_life: timedelta = timedelta(hours=24),
         refetch_after: timedelta = timedelta(seconds=60),
+        check: CheckSignature = signed_claims,
     ) -> None:
         self._keys = SigningKeys(fetch, cache_life=cache_life, stale_life=stale_life, refetch_after=refetch_after)
         self._clock = clock
         self._audience = audience
         self._issuers = issuers
         self._leeway = leeway
-        self._cache_life = cache_life
+        self._check = check
         self._proven: OrderedDict[bytes, float] = OrderedDict()
         self._generation = 0
 
     async def verify(self, authorization: str | None) -> None:
         """Return when the header proves the gateway; raise Unauthenticated otherwise, without any part of the token.
 
-        A proven token is remembered by its hash until it expires or the keys change, and for ``cache_life`` at most.
+        A proven token is remembered by its hash, so that a busy gateway costs one signature check: until it expires,
+        until the keys change, and no longer than until they are asked for again.
         """
         if authorization is None or not authorization.strip():
             raise Unauthenticated("no Authorization header", code="ABDM-2501")
@@ -63,13 +74,15 @@ class JwksVerifier:
             return
         kid, alg = _named_key(token)
         signing = await self._keys.find(kid, alg, now=now)
+        if self._remembers(digest, now):
+            return  # proven by another callback while this one waited for the keys
         try:
-            claims = jwt.decode(token, signing.key, algorithms=[signing.alg]).claims
+            claims = dict(self._check(token, signing))
             self._registry(now).validate(claims)
             expiry = float(claims["exp"])
         except (JoseError, ValueError, TypeError, RecursionError, OverflowError):
             raise Unauthenticated("the token does not hold") from None
-        self._remember(digest, min(expiry, (now + self._cache_life).timestamp()))
+        self._remember(digest, min(expiry, self._keys.due.timestamp()))
 
     def _registry(self, now: datetime) -> jwt.JWTClaimsRegistry:
         wanted: dict[str, jwt.ClaimsOption] = {"exp": {"essential": True}}
