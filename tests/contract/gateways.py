@@ -135,6 +135,10 @@ class ScriptedGateway:
                 return 202, None
             case "GET", "/gateway/v3/bridge-services":
                 return 200, {"bridge": {"url": self.bridge}, "services": [{"id": calls.HIP}]}
+            case "GET", str(asked) if asked == f"/gateway/v3/bridge-service/serviceId/{calls.HIP}":
+                return 200, {"serviceId": calls.HIP, "isHip": True, "active": True}
+            case "GET", str(asked) if asked.startswith("/gateway/v3/bridge-service/serviceId/"):
+                return 404, {"code": "ABDM-1025", "message": "Invalid service id"}
             case "POST", "/hip/v3/link/carecontext":
                 return 400, [{"error": {"code": "ABDM-1026: ", "message": "Invalid link token"}}]
         return 202, None

@@ -98,3 +98,8 @@ async def test_the_bridge_and_the_keys_are_at_hand(line: Line) -> None:
     shown = await line.gateway.bridge_services()
     assert shown["bridge"]["url"] == "https://hip.example.org"
     assert [service["id"] for service in shown["services"]] == [calls.HIP]
+    one = await line.gateway.bridge_service(calls.HIP)
+    assert (one["serviceId"], one["isHip"], one["active"]) == (calls.HIP, True, True)
+    with pytest.raises(GatewayRefused) as unknown:
+        await line.gateway.bridge_service("IN9999999999")
+    assert unknown.value.code == "ABDM-1025"

@@ -8,12 +8,14 @@ from hip.application.ports import Clock, Facilities
 from hip.application.storage import Units
 from hip.domain.audit import AuditEntry
 from hip.domain.errors import HipError
+from hip.domain.identifiers import hip_id
 
 
 class Bridge(Protocol):
-    """Our client's bridge at the gateway. Both raise GatewayRefused and Transient."""
+    """Our client's bridge at the gateway. All raise GatewayRefused and Transient."""
 
     async def bridge_services(self) -> Mapping[str, Any]: ...
+    async def bridge_service(self, service_id: str) -> Mapping[str, Any]: ...
     async def set_bridge_url(self, url: str) -> None: ...
 
 
@@ -30,6 +32,15 @@ class LookAfterBridge:
         """The bridge and its services as the gateway has them, once it is written down who looked."""
         await self._note("bridge-viewed", actor)
         return await self.bridge.bridge_services()
+
+    async def show_service(self, service_id: str, *, actor: str) -> Mapping[str, Any]:
+        """One service as the gateway has it: whether it is active, what it is, whose bridge leads to it.
+
+        Raises InvalidValue (ABDM-1035) for what cannot be the id of one, GatewayRefused (ABDM-1025) for an unknown one.
+        """
+        known = hip_id(service_id, field="serviceId")
+        await self._note("bridge-viewed", actor, ("service", known))
+        return await self.bridge.bridge_service(known)
 
     async def set(self, url: str, *, actor: str) -> None:
         """Register ``url``. Written down before it is asked for, for the answer may get lost; a failure as well."""

@@ -9,7 +9,7 @@ from tests.builders.flows import HIP, House
 
 from hip.application.bridges import LookAfterBridge
 from hip.application.storage import Listing
-from hip.domain.errors import Transient
+from hip.domain.errors import InvalidValue, Transient
 
 URL = "https://hip.example.org"
 
@@ -26,6 +26,10 @@ class OneBridge:
     async def bridge_services(self) -> Mapping[str, Any]:
         self.noted_before = [action for action, _ in await noted(self.house)]
         return {"url": self.url}
+
+    async def bridge_service(self, service_id: str) -> Mapping[str, Any]:
+        self.noted_before = [action for action, _ in await noted(self.house)]
+        return {"id": service_id, "active": True}
 
     async def set_bridge_url(self, url: str) -> None:
         self.noted_before = [action for action, _ in await noted(self.house)]
@@ -51,6 +55,21 @@ def test_aud_01_a_look_and_a_change_are_written_down_before_the_gateway_is_asked
         assert await desk.show(actor="operator") == {"url": URL}
         assert bridge.noted_before == ["bridge-url-set", "bridge-viewed"]
         assert await noted(house) == [("bridge-url-set", {"url": URL}), ("bridge-viewed", {})]
+
+    asyncio.run(story())
+
+
+def test_aud_01_a_look_at_one_service_is_written_down_with_its_id():
+    async def story() -> None:
+        house = House()
+        bridge = OneBridge(house)
+        desk = LookAfterBridge(house.units, bridge, house.facilities, house.clock)
+        assert await desk.show_service("IN0410000999", actor="operator") == {"id": "IN0410000999", "active": True}
+        assert bridge.noted_before == ["bridge-viewed"]
+        assert await noted(house) == [("bridge-viewed", {"service": "IN0410000999"})]
+        with pytest.raises(InvalidValue):
+            await desk.show_service("../bridge/url", actor="operator")
+        assert len(await noted(house)) == 1
 
     asyncio.run(story())
 

@@ -153,14 +153,21 @@ async def test_a_path_can_be_moved_by_configuration() -> None:
 
 
 async def test_what_no_exchange_stands_behind_can_be_moved_too() -> None:
-    moved = {call: f"/moved/{call}" for call in ("certs", "bridge-services", "bridge-url")}
+    moved = {call: f"/moved/{call}" for call in ("certs", "bridge-services", "bridge-url", "bridge-service")}
     moved["sessions"] = "/moved/gateway/v3/sessions"
     desk = Desk(settings=replace(SETTINGS, paths=moved), gateway=ScriptedGateway(answer=replying(200, b"{}")))
     await desk.client.jwks()
     await desk.client.bridge_services()
     await desk.client.set_bridge_url("https://hip.example.org")
+    await desk.client.bridge_service("IN0410000123")
     asked = [request.url.path.removeprefix("/api/hiecm") for request in desk.gateway.asked]
-    assert asked == ["/moved/gateway/v3/sessions", "/moved/certs", "/moved/bridge-services", "/moved/bridge-url"]
+    assert asked == [
+        "/moved/gateway/v3/sessions",
+        "/moved/certs",
+        "/moved/bridge-services",
+        "/moved/bridge-url",
+        "/moved/bridge-service/IN0410000123",
+    ]
 
 
 @pytest.mark.parametrize("prefix", ["", "91", "+91-"])
@@ -357,6 +364,18 @@ async def test_the_bridge_is_shown_and_set() -> None:
     assert (request.method, request.url.path) == ("PATCH", "/api/hiecm/gateway/v3/bridge/url")
     jsonschema.validate(json.loads(request.content), schemas.BRIDGE_URL)
     assert "X-HIP-ID" not in request.headers
+
+
+async def test_one_service_is_asked_for_by_its_id_and_no_id_is_a_path() -> None:
+    desk = Desk(gateway=ScriptedGateway(answer=replying(200, b'{"serviceId":"IN0410000123","active":true}')))
+    assert await desk.client.bridge_service("IN0410000123") == {"serviceId": "IN0410000123", "active": True}
+    request = desk.gateway.last
+    assert (request.method, request.url.path) == ("GET", "/api/hiecm/gateway/v3/bridge-service/serviceId/IN0410000123")
+    assert "X-HIP-ID" not in request.headers
+    await desk.client.bridge_service("../a?b")
+    assert desk.gateway.last.url.raw_path.endswith(b"/serviceId/..%2Fa%3Fb")
+    desk.gateway.answer = replying(204)
+    assert await desk.client.bridge_service("IN0410000123") == {}
 
 
 async def test_a_bridge_with_nothing_registered_is_empty() -> None:

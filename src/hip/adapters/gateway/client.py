@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -82,18 +83,26 @@ class HttpGateway:
         reply = await self._ask("bridge-services", "GET")
         return {} if reply.status == 204 else _object(reply, "bridge-services")
 
+    async def bridge_service(self, service_id: str) -> Mapping[str, Any]:
+        """One service as the gateway has it, also of another's bridge (contract §1.7); empty when there is none.
+
+        Raises GatewayRefused, with ABDM-1025 for an id the gateway does not know.
+        """
+        reply = await self._ask("bridge-service", "GET", tail=f"/{quote(service_id, safe='')}")
+        return {} if reply.status == 204 else _object(reply, "bridge-service")
+
     async def set_bridge_url(self, url: str) -> None:
         """Where the gateway shall send every callback of this client id; the last writer wins (contract §1.7)."""
         await self._ask("bridge-url", "PATCH", body=msgspec.json.encode({"url": url}))
 
-    async def _ask(self, call: str, method: str, *, body: bytes | None = None) -> Reply:
+    async def _ask(self, call: str, method: str, *, tail: str = "", body: bytes | None = None) -> Reply:
         """A call that may be made twice without harm: a refused session costs one more try (contract §1.5)."""
 
         async def attempt(token: str) -> Reply:
             return await self._connection.request(
                 call,
                 method,
-                self._settings.path(call),
+                self._settings.path(call) + tail,
                 request_id=self._ids(),
                 now=self._clock(),
                 token=token,

@@ -10,6 +10,8 @@ SESSIONS = "/gateway/v3/sessions"
 CERTS = "/gateway/v3/certs"
 BRIDGE_URL = "/gateway/v3/bridge/url"
 BRIDGE_SERVICES = "/gateway/v3/bridge-services"
+BRIDGE_SERVICE = "/gateway/v3/bridge-service/serviceId"
+"""The id of one service follows."""
 
 CALLS: Mapping[Flow, str] = {
     Flow.GENERATE_TOKEN: "/v3/token/generate-token",
@@ -33,6 +35,7 @@ OUTBOUND: Mapping[str, str] = {
     "certs": CERTS,
     "bridge-url": BRIDGE_URL,
     "bridge-services": BRIDGE_SERVICES,
+    "bridge-service": BRIDGE_SERVICE,
 }
 """Every call by its name, as errors and exchanges have it; an operator may move each (contract §1.1)."""
 

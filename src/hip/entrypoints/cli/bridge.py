@@ -1,4 +1,4 @@
-"""``hip bridge show | set URL``: where the gateway sends callbacks (contract §1.7)."""
+"""``hip bridge show [ID] | set URL``: where the gateway sends callbacks (contract §1.7)."""
 
 import asyncio
 from typing import Annotated
@@ -13,15 +13,22 @@ app = typer.Typer(help="The callback address the gateway knows for this client."
 
 @app.command("show")
 @exits_as_promised
-def show() -> None:
-    """The bridge and its services, as the gateway has them."""
+def show(
+    service: Annotated[
+        str | None, typer.Argument(metavar="ID", help="One service only: the id of a facility, ours or another's.")
+    ] = None,
+) -> None:
+    """The bridge and its services, or the one service ID, as the gateway has them."""
     settings = Settings.read()
 
     async def ask() -> object:
         from hip.entrypoints.container import running
 
         async with running(settings) as uses:
-            return await uses.look_after_bridge().show(actor="command line")
+            bridge = uses.look_after_bridge()
+            if service is None:
+                return await bridge.show(actor="command line")
+            return await bridge.show_service(service, actor="command line")
 
     say_json(asyncio.run(ask()))
 
