@@ -1,13 +1,16 @@
-"""The circuit breakers of this process, one for each host: who may call, and what the calls said about the host."""
+"""The circuit breakers, one for each host: who may call, and what the calls said about the host."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from hip.application.ports import Clock
-from hip.domain.circuits import Circuit, CircuitRules, CircuitState
-from hip.domain.errors import CircuitOpen
+from hip.application.ports import CircuitMemory, Clock
+from hip.domain.circuits import Admission, Circuit, CircuitRules
+from hip.domain.errors import CircuitOpen, StorageFailed
+
+ALONE = timedelta(seconds=10)
+"""After the shared memory did not answer, a process goes by its own for so long: no call waits for it twice."""
 
 
 class CircuitReport(Protocol):
@@ -32,47 +35,85 @@ class Passage:
 
 
 class Circuits:
-    """State is kept in this process alone: it is what this process itself has met."""
+    """What any process of the deployment has met, all go by: a worker forks for each batch and would begin anew.
 
-    def __init__(self, rules: CircuitRules, clock: Clock, report: CircuitReport) -> None:
+    While the shared memory is away each process goes by what it last knew and meets itself; no call fails for that.
+    """
+
+    def __init__(self, rules: CircuitRules, clock: Clock, report: CircuitReport, shared: CircuitMemory) -> None:
         self._rules = rules
         self._clock = clock
         self._report = report
-        self._circuits: dict[str, Circuit] = {}
+        self._shared = shared
+        self._own: dict[str, Circuit] = {}
+        self._left_alone: datetime | None = None
 
     @asynccontextmanager
     async def passage(self, host: str) -> AsyncGenerator[Passage]:
         """Around one call to ``host``. Raises CircuitOpen, before anything is sent, while its circuit is open."""
-        circuit, admission = self._of(host).admit(self._rules, now=self._clock())
-        self._circuits[host] = circuit
+        if not self._rules.failures:
+            yield Passage(probe=False)
+            return
+        circuit, admission = await self._admitted(host)
         if admission.wait is not None:
             raise CircuitOpen(f"{host} failed {circuit.failures} times in a row", retry_after=admission.wait)
         passage = Passage(probe=admission.probe)
         try:
             yield passage
         finally:
-            self._learn(host, passage)
+            await self._learn(host, passage, probe_until=circuit.probe_until)
 
-    def states(self) -> Mapping[str, tuple[CircuitState, int, datetime | None]]:
-        """Each host that was called: its state, failures in a row, and until when (UTC) nothing is sent to it."""
+    async def look(self, host: str) -> Circuit:
+        """The circuit of ``host`` as it stands, for a person; changes nothing and never fails."""
         now = self._clock()
-        return {
-            host: (circuit.state(now), circuit.failures, circuit.open_until)
-            for host, circuit in sorted(self._circuits.items())
-        }
+        if not self._alone(now):
+            try:
+                return await self._shared.read(host, now=now)
+            except StorageFailed:
+                self._left_alone = now
+        return self._own.get(host, Circuit())
 
-    def _of(self, host: str) -> Circuit:
-        return self._circuits.get(host, Circuit())
+    async def _admitted(self, host: str) -> tuple[Circuit, Admission]:
+        now, answer = self._clock(), Admission()
 
-    def _learn(self, host: str, passage: Passage) -> None:
-        before = self._of(host)
+        def ask(circuit: Circuit) -> Circuit:
+            nonlocal answer
+            asked, answer = circuit.admit(self._rules, now=now)
+            return asked
+
+        _, circuit = await self._change(host, ask)
+        return circuit, answer
+
+    async def _learn(self, host: str, passage: Passage, *, probe_until: datetime | None) -> None:
         if passage.alive is None:
-            self._circuits[host] = before.abandoned() if passage.probe else before
+            if passage.probe:
+                await self._change(host, lambda circuit: circuit.abandoned(probe_until))
             return
-        after = (
-            before.succeeded() if passage.alive else before.failed(self._rules, now=self._clock(), probe=passage.probe)
-        )
-        self._circuits[host] = after
+        if passage.alive:
+            before, after = await self._change(host, Circuit.succeeded)
+        else:
+            now = self._clock()
+            before, after = await self._change(
+                host, lambda circuit: circuit.failed(self._rules, now=now, probe=passage.probe)
+            )
         if after.open_until != before.open_until:
             event = "circuit-closed" if after.open_until is None else "circuit-opened"
             self._report(event, host=host, failures=after.failures, until=after.open_until)
+
+    async def _change(self, host: str, change: Callable[[Circuit], Circuit]) -> tuple[Circuit, Circuit]:
+        now = self._clock()
+        if not self._alone(now):
+            try:
+                before, after = await self._shared.change(host, change, now=now)
+            except StorageFailed:
+                self._left_alone = now
+            else:
+                self._own[host] = after
+                return before, after
+        before = self._own.get(host, Circuit())
+        after = self._own[host] = change(before)
+        return before, after
+
+    def _alone(self, now: datetime) -> bool:
+        # A clock that was set back must not make it long.
+        return self._left_alone is not None and timedelta(0) <= now - self._left_alone < ALONE

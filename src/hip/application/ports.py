@@ -3,7 +3,7 @@
 Every method that meets the outside raises Transient when another try may succeed, and a DomainError when it may not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -12,6 +12,7 @@ from hip.application.gateway_calls import GatewayCall
 from hip.application.gateway_events import GatewayEvent
 from hip.application.storage import OutboxRow
 from hip.domain.bundles import Bundle, BundleKey, Issue, ValidationReport
+from hip.domain.circuits import Circuit
 from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId, TransactionId
@@ -166,6 +167,21 @@ class SessionCache(Protocol):
 
     async def put(self, token: str, *, good_until: datetime, now: datetime) -> None: ...
     async def drop(self) -> None: ...
+
+
+class CircuitMemory(Protocol):
+    """The circuit of each host, shared by processes. Losing it closes them. Raises StorageFailed when it is away."""
+
+    async def read(self, host: str, *, now: datetime) -> Circuit:
+        """Closed, and nothing held against the host, when nothing is known (any more: ``Circuit.kept_until``)."""
+
+    async def change(
+        self, host: str, change: Callable[[Circuit], Circuit], *, now: datetime
+    ) -> tuple[Circuit, Circuit]:
+        """What was, and what ``change`` made of it, in one step: no other change comes between.
+
+        ``change`` is called again when another process was quicker; only its last result counts.
+        """
 
 
 class JobQueue(Protocol):

@@ -5,12 +5,16 @@
                                              └──────(that call fails)─────────┘
 
 A failure is a host that cannot be reached, does not reply in time, or answers 5xx; any other answer shows it alive.
+Times come from the clocks of several machines, which are taken to agree as far as a pause is long.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
+
+FORGOTTEN_AFTER = timedelta(hours=1)
+"""What is held against a host that nobody called for so long, beyond its pause, is held no more."""
 
 
 class CircuitState(StrEnum):
@@ -65,6 +69,10 @@ class Circuit:
             return self, Admission(wait=min(self.probe_until - now, rules.pause))
         return replace(self, probe_until=now + rules.probe), Admission(probe=True)
 
+    def kept_until(self, now: datetime) -> datetime:
+        """When this may be forgotten, if nobody says anything more about the host."""
+        return max(now, self.open_until or now, self.probe_until or now) + FORGOTTEN_AFTER
+
     def succeeded(self) -> Self:
         """The host answered, whatever it said: closed, and nothing is held against it any more."""
         return replace(self, failures=0, open_until=None, probe_until=None)
@@ -78,6 +86,9 @@ class Circuit:
             return replace(counted, open_until=now + rules.pause, probe_until=None)
         return counted
 
-    def abandoned(self) -> Self:
-        """The probe was broken off before it said anything: the next call may try."""
-        return replace(self, probe_until=None)
+    def abandoned(self, probe_until: datetime | None) -> Self:
+        """The probe that had until ``probe_until`` was broken off before it said anything: the next call may try.
+
+        One that took so long that another took its place changes nothing.
+        """
+        return replace(self, probe_until=None) if self.probe_until == probe_until else self

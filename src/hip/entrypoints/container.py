@@ -92,7 +92,9 @@ class Adapters(DeclarativeContainer):
     http = Singleton(wiring.gateway_http, settings, transport)
     vault = Singleton(wiring.vault, settings)
     sessions = Singleton(wiring.session_cache, settings, vault)
-    circuits = Singleton(wiring.circuits, settings, clock)
+    circuit_memory = Singleton(wiring.circuit_memory, settings)
+    circuits = Singleton(wiring.circuits, settings, clock, circuit_memory)
+    circuit_states = Singleton(wiring.circuit_states, settings, clock, circuits)
     gateway = Singleton(wiring.gateway, http, settings, clock, ids, sessions, circuits)
     pusher = Singleton(wiring.pusher, settings, transport, gateway)
     otp_sender = Singleton(wiring.otp_sender, settings, transport)
@@ -294,6 +296,7 @@ async def opened(adapters: AnyAdapters) -> AsyncGenerator[None]:
         stack.push_async_callback(adapters.pusher().aclose)
         stack.push_async_callback(adapters.otp_sender().aclose)
         stack.push_async_callback(adapters.sessions().close)
+        stack.push_async_callback(adapters.circuit_memory().close)
         stack.push_async_callback(adapters.database().close)
         for close in adapters.closers():
             stack.push_async_callback(close)

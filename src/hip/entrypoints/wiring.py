@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import cache
 
@@ -10,14 +10,16 @@ import httpx
 from pydantic import SecretStr
 
 from hip.adapters.amrit.names import AmritNames
+from hip.adapters.circuit_memory import RedisCircuitMemory
 from hip.adapters.gateway.callbacks import V3CallbackReader
 from hip.adapters.gateway.client import HttpGateway
-from hip.adapters.gateway.settings import GatewaySettings
+from hip.adapters.gateway.settings import GatewaySettings, host_of
 from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
 from hip.adapters.key_vault.local import LocalKeyVault
 from hip.adapters.key_vault.memory import MemoryKeyVault
 from hip.adapters.key_vault.vault import VaultKeyVault
 from hip.adapters.key_vault.vault_session import VaultSession, VaultSettings
+from hip.adapters.memory.circuit_memory import MemoryCircuitMemory
 from hip.adapters.memory.session_cache import MemorySessionCache
 from hip.adapters.mongo.database import MongoDocuments
 from hip.adapters.mongo.names import AMRIT, SEED
@@ -34,11 +36,21 @@ from hip.application.circuits import Circuits
 from hip.application.conversations import Conversations
 from hip.application.discovery import DiscoveryRules
 from hip.application.link_inits import LinkingRules
-from hip.application.ports import Clock, Entropy, Facilities, Ids, KeyVault, SessionCache, TokenCache, VisitRecords
+from hip.application.ports import (
+    CircuitMemory,
+    Clock,
+    Entropy,
+    Facilities,
+    Ids,
+    KeyVault,
+    SessionCache,
+    TokenCache,
+    VisitRecords,
+)
 from hip.application.storage import Units
 from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
-from hip.domain.circuits import CircuitRules
+from hip.domain.circuits import CircuitRules, CircuitState
 from hip.domain.identifiers import HipId
 from hip.domain.link_attempts import AuthenticationType
 from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
@@ -89,14 +101,31 @@ def gateway_http(settings: Settings, transport: httpx.AsyncBaseTransport | None)
     )
 
 
-def circuits(settings: Settings, clock: Clock) -> Circuits:
+def circuit_memory(settings: Settings) -> MemoryCircuitMemory | RedisCircuitMemory:
+    if settings.storage == "memory":
+        return MemoryCircuitMemory()
+    return RedisCircuitMemory(_secret(settings.redis_url), client_id=settings.client_id)
+
+
+def circuits(settings: Settings, clock: Clock, memory: CircuitMemory) -> Circuits:
     rules = CircuitRules(
         failures=settings.gateway_failures,
         pause=timedelta(seconds=settings.gateway_pause) * settings.wait_scale,
         # A call, and the session it may need first, each within its timeout.
         probe=timedelta(seconds=2 * settings.gateway_timeout),
     )
-    return Circuits(rules, clock, report_circuit)
+    return Circuits(rules, clock, report_circuit, memory)
+
+
+def circuit_states(
+    settings: Settings, clock: Clock, circuits: Circuits
+) -> Mapping[str, Callable[[], Awaitable[CircuitState]]]:
+    """For the health check: whom we call, and how to ask for the state of its circuit."""
+
+    async def gateway_state() -> CircuitState:
+        return (await circuits.look(host_of(settings.gateway_url))).state(clock())
+
+    return {"gateway": gateway_state}
 
 
 def gateway(

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from tests.builders.flows import HIP, House, SetClock
 
-from hip.application.circuits import Circuits
+from hip.adapters.memory.circuit_memory import MemoryCircuitMemory
+from hip.application.circuits import ALONE, Circuits
 from hip.application.storage import JobState, Listing, Topic
 from hip.application.tries import TRIES
-from hip.domain.circuits import CircuitRules, CircuitState
+from hip.domain.circuits import Circuit, CircuitRules, CircuitState
 from hip.domain.errors import NOT_SENT, CircuitOpen, GatewayRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import VisitCode
@@ -39,20 +40,20 @@ async def _call(circuits: Circuits, *, status: int | None, host: str = HOST) -> 
 def test_it_opens_for_one_host_says_so_and_closes_with_the_first_answer():
     async def story() -> None:
         clock, log = SetClock(), Log()
-        circuits = Circuits(RULES, clock, log)
+        circuits = Circuits(RULES, clock, log, MemoryCircuitMemory())
         await _call(circuits, status=503)
         await _call(circuits, status=None)
         until = clock() + RULES.pause
-        assert circuits.states() == {HOST: (CircuitState.OPEN, 2, until)}
+        assert await circuits.look(HOST) == Circuit(failures=2, open_until=until)
         with pytest.raises(CircuitOpen) as stopped:
             await _call(circuits, status=200)
         assert (stopped.value.code, stopped.value.counted) == (NOT_SENT, False)
         assert stopped.value.retry_after == RULES.pause
         assert await _call(circuits, status=200, host="other.example.org") is False
         clock.advance(RULES.pause)
-        assert circuits.states()[HOST][0] is CircuitState.HALF_OPEN
+        assert (await circuits.look(HOST)).state(clock()) is CircuitState.HALF_OPEN
         assert await _call(circuits, status=404) is True, "any answer shows it alive"
-        assert circuits.states()[HOST] == (CircuitState.CLOSED, 0, None)
+        assert await circuits.look(HOST) == Circuit()
         assert log.lines == [("circuit-opened", HOST, 2, until), ("circuit-closed", HOST, 0, None)]
 
     asyncio.run(story())
@@ -61,7 +62,7 @@ def test_it_opens_for_one_host_says_so_and_closes_with_the_first_answer():
 def test_while_one_call_tries_the_host_no_other_does_and_one_that_is_broken_off_gives_way():
     async def story() -> None:
         clock = SetClock()
-        circuits = Circuits(RULES, clock, Log())
+        circuits = Circuits(RULES, clock, Log(), MemoryCircuitMemory())
         for _ in range(2):
             await _call(circuits, status=500)
         clock.advance(RULES.pause)
@@ -71,6 +72,100 @@ def test_while_one_call_tries_the_host_no_other_does_and_one_that_is_broken_off_
             await _call(circuits, status=200)
         await under_way.__aexit__(None, None, None)
         assert await _call(circuits, status=200) is True
+
+    asyncio.run(story())
+
+
+def test_two_processes_count_together_one_of_them_probes_and_the_log_says_it_once():
+    async def story() -> None:
+        clock, log, shared = SetClock(), Log(), MemoryCircuitMemory()
+        one, two = (Circuits(RULES, clock, log, shared) for _ in range(2))
+        await _call(one, status=503)
+        await _call(two, status=503)
+        for circuits in (one, two):
+            with pytest.raises(CircuitOpen):
+                await _call(circuits, status=200)
+        clock.advance(RULES.pause)
+        async with one.passage(HOST) as passage:
+            assert passage.probe
+            with pytest.raises(CircuitOpen):
+                await _call(two, status=200)
+            passage.answered(200)
+        assert await _call(two, status=200) is False
+        assert [line[0] for line in log.lines] == ["circuit-opened", "circuit-closed"]
+
+    asyncio.run(story())
+
+
+def test_while_the_shared_memory_is_away_a_process_goes_by_what_it_knew_and_meets():
+    async def story() -> None:
+        clock, shared = SetClock(), MemoryCircuitMemory()
+        circuits = Circuits(RULES, clock, Log(), shared)
+        await _call(circuits, status=503)
+        shared.down = True
+        assert await _call(circuits, status=503) is False, "no call fails because of it"
+        with pytest.raises(CircuitOpen):
+            await _call(circuits, status=200)
+        assert (await circuits.look(HOST)).state(clock()) is CircuitState.OPEN
+        clock.advance(RULES.pause)
+        assert await _call(circuits, status=200) is True
+        assert await circuits.look(HOST) == Circuit()
+
+    asyncio.run(story())
+
+
+def test_a_memory_that_did_not_answer_is_asked_again_after_a_while_and_then_decides():
+    async def story() -> None:
+        clock, shared = SetClock(), MemoryCircuitMemory()
+        circuits = Circuits(RULES, clock, Log(), shared)
+        shared.down = True
+        for _ in range(2):
+            await _call(circuits, status=503)
+        shared.down = False
+        with pytest.raises(CircuitOpen):
+            await _call(circuits, status=200)
+        clock.advance(ALONE)
+        assert await _call(circuits, status=200) is False, "what it kept meanwhile is the other processes' no more"
+        clock.advance(-timedelta(days=1))
+        shared.down = True
+        await _call(circuits, status=200)
+        shared.down = False
+        clock.advance(-timedelta(hours=1))
+        await _call(circuits, status=503)
+        assert (await shared.read(HOST, now=clock())).failures == 1, "a clock that was set back makes it no longer"
+
+    asyncio.run(story())
+
+
+def test_a_probe_that_met_the_memorys_end_is_over_when_its_time_is():
+    async def story() -> None:
+        clock, shared = SetClock(), MemoryCircuitMemory()
+        circuits = Circuits(RULES, clock, Log(), shared)
+        for _ in range(2):
+            await _call(circuits, status=503)
+        clock.advance(RULES.pause)
+        async with circuits.passage(HOST) as passage:
+            assert passage.probe
+            shared.down = True
+            passage.answered(200)
+        shared.down = False
+        clock.advance(ALONE)
+        with pytest.raises(CircuitOpen):
+            await _call(circuits, status=200)
+        clock.advance(RULES.probe)
+        assert await _call(circuits, status=200) is True
+
+    asyncio.run(story())
+
+
+def test_a_host_that_is_always_tried_is_kept_by_no_memory():
+    async def story() -> None:
+        clock, shared = SetClock(), MemoryCircuitMemory()
+        await shared.change(HOST, lambda circuit: circuit.failed(RULES, now=clock()), now=clock())
+        circuits = Circuits(CircuitRules(failures=0), clock, Log(), shared)
+        for _ in range(5):
+            assert await _call(circuits, status=503) is False
+        assert (await shared.read(HOST, now=clock())).failures == 1
 
     asyncio.run(story())
 

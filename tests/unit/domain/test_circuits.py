@@ -36,7 +36,9 @@ def test_after_the_pause_one_call_tries_and_the_others_wait_for_it():
     assert probing.succeeded() == Circuit()
     again = probing.failed(RULES, now=after, probe=True)
     assert again.admit(RULES, now=after)[1].wait == RULES.pause
-    assert probing.abandoned().admit(RULES, now=after)[1].probe
+    assert probing.abandoned(probing.probe_until).admit(RULES, now=after)[1].probe
+    later, _ = probing.admit(RULES, now=after + RULES.probe)
+    assert later.abandoned(probing.probe_until) == later, "a lost probe that ends late takes no other's place"
     assert probing.admit(RULES, now=after + RULES.probe)[1].probe, "a probe nobody hears of again is lost"
 
 
@@ -76,6 +78,6 @@ def test_whatever_happens_one_probe_at_a_time_goes_and_every_refusal_ends(steps:
                 circuit = circuit.failed(RULES, now=now, probe=bool(probes))
                 probes, in_a_row = [], in_a_row + 1
             case _:
-                circuit, probes = circuit.abandoned(), []
+                circuit, probes = circuit.abandoned(circuit.probe_until), []
         assert circuit.failures == in_a_row
         assert (circuit.open_until is None) is (in_a_row < RULES.failures)

@@ -14,6 +14,7 @@ from tests.unit.gateway import calls, schemas
 
 from hip.adapters.gateway.client import HttpGateway
 from hip.adapters.gateway.settings import GatewaySettings
+from hip.adapters.memory.circuit_memory import MemoryCircuitMemory
 from hip.application.circuits import Circuits
 from hip.application.gateway_calls import GatewayCall
 from hip.domain.circuits import CircuitRules
@@ -437,7 +438,7 @@ async def test_a_gateway_that_keeps_failing_is_spared_until_one_call_finds_it_ba
     def report(event: str, **_: object) -> None:
         seen.append(event)
 
-    circuits = Circuits(rules, desk.clock, report)
+    circuits = Circuits(rules, desk.clock, report, MemoryCircuitMemory())
     desk.client = HttpGateway(desk.http, desk.settings, clock=desk.clock, ids=calls.Numbered(), circuits=circuits)
     desk.gateway.answer = replying(503)
 

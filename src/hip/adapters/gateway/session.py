@@ -9,7 +9,7 @@ import msgspec
 
 from hip.adapters.gateway.connection import GatewayConnection
 from hip.application.ports import Ids, SessionCache
-from hip.domain.errors import NO_SESSION, NOT_SENT, SESSIONS, HipError, StorageFailed, Transient
+from hip.domain.errors import NO_SESSION, NOT_SENT, SESSIONS, CircuitOpen, HipError, StorageFailed, Transient
 
 RENEWED_BEFORE = timedelta(seconds=60)
 """A token is not used in its last minute, or in the second half of a life shorter than two."""
@@ -104,6 +104,8 @@ class GatewaySession:
                 SESSIONS, "POST", settings.path(SESSIONS), request_id=self._ids(), now=now, body=body
             )
             answer = reply.json()
+        except CircuitOpen:
+            raise  # nothing was sent, of the session either, and whoever waits is to know for what
         except Transient as failure:
             # Whatever the session was wanted for has not been sent, and is to be told from a call that was.
             code = failure.code if failure.code == NOT_SENT else NO_SESSION

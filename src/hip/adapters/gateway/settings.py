@@ -30,7 +30,7 @@ class GatewaySettings:
     @property
     def host(self) -> str:
         """Host and port of the gateway: whose circuit its failures open."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2].lower()
+        return host_of(self.base_url)
 
     def path(self, call: str) -> str:
         """Where ``call`` is made. Raises KeyError for a name that is no call."""
@@ -39,3 +39,8 @@ class GatewaySettings:
     def url(self, path: str) -> str:
         """``path`` under the base, whether or not the base ends in a slash."""
         return self.base_url.rstrip("/") + path
+
+
+def host_of(base_url: str) -> str:
+    """Host and port, in lower case."""
+    return urlsplit(base_url).netloc.rpartition("@")[2].lower()

@@ -91,6 +91,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
             "fetch": injected(uses.fetch_entry),
             "explain_release": injected(uses.explain_release),
             "readiness": injected(adapters.readiness),
+            "circuit_states": injected(adapters.circuit_states),
         },
         exception_handlers=dict(EXCEPTION_HANDLERS),
         lifespan=[lifespan],
