@@ -6,9 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from tests.builders.amrit import asked
+from tests.builders.existing import a_bundle_document, a_patient_document
 from tests.e2e.desk import Desk, a_desk
 from tests.servers import Servers
 
@@ -68,3 +71,29 @@ def test_a_missing_view_ends_the_command_with_its_name(desk: Desk, servers: Serv
         ended = desk.run("source", "run", "--once", **settings)
         assert ended.code == 2
         assert "view fhir_r_immunization: expected to be there and readable, with the columns" in ended.stderr
+
+
+def test_documents_of_amrit_are_taken_over_and_refused_ones_named(desk: Desk, servers: Servers, tmp_path: Path) -> None:
+    with MongoClient[dict[str, Any]](servers.mongo_url) as client:
+        name = f"{servers.mongo_database}_before"
+        settings = {"HIP_AMRIT_MONGO_URL": servers.mongo_url, "HIP_AMRIT_MONGO_DATABASE": name}
+        try:
+            patients, bundles = client[name]["PatientCareContexts"], client[name]["AMRIT_Resource"]
+            patients.insert_many([a_patient_document(1), a_patient_document(2, yearOfBirth="-", _id="odd")])
+            bundles.insert_one(a_bundle_document({"resourceType": "Bundle"}))
+            place = str(tmp_path / "position.json")
+            first = desk.run("source", "import", "--position", place, **settings)
+            assert first.code == 1
+            assert first.stdout.splitlines()[-1] == (
+                "1 taken, 1 stored as invalid (never sent), 0 known already, 1 refused"
+            )
+            assert first.stderr.strip() == "PatientCareContexts/odd: yearOfBirth: expected a year"
+            patients.insert_one(a_patient_document(3))
+            further = desk.run("source", "import", "--position", place, **settings)
+            assert further.stdout.startswith("1 taken, 0 stored as invalid (never sent), 0 known already, 0 refused")
+            again = desk.run("source", "import", **settings)
+            assert again.stdout.startswith("0 taken, 0 stored as invalid (never sent), 3 known already, 1 refused")
+            assert desk.rows("SELECT count(*) FROM patients WHERE reference LIKE '3010%'") == [(2,)]
+            assert desk.rows("SELECT version, valid FROM bundles WHERE visit_code = '701'") == [(0, False)]
+        finally:
+            client.drop_database(name)

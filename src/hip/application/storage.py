@@ -16,21 +16,19 @@ from hip.application.conversation_storage import Callbacks, Exchanges
 from hip.application.listings import Listing
 from hip.application.outbox_storage import Claim, Job, JobState, Outbox, OutboxRow, Topic, Work
 from hip.application.patient_storage import LinkAttempts, Shares
+from hip.application.record_storage import CareContexts, Patients
 from hip.application.release_storage import Consents, Decisions, Transfers, WaitingEntries
 from hip.domain.audit import AuditEntry, AuditHead, AuditLink
-from hip.domain.discovery import Demographics, DiscoveryRequest, PatientIdentifiers
+from hip.domain.discovery import DiscoveryRequest
 from hip.domain.identifiers import (
     AbhaAddress,
-    CareContextReference,
     HipId,
     LinkReference,
-    PatientReference,
     RequestId,
     TransactionId,
     VisitCode,
 )
-from hip.domain.links import CareContext, LinkRequest, LinkToken
-from hip.domain.patients import Patient
+from hip.domain.links import LinkRequest, LinkToken
 
 __all__ = [
     "Audit",
@@ -121,55 +119,6 @@ class LinkRequests(Protocol):
         """Locked, oldest first: those that wait for a token, and those shown as unanswered, for a token may be late."""
 
     async def list(self, listing: Listing) -> Sequence[LinkRequest]: ...
-
-
-class CareContexts(Protocol):
-    """Table ``care_context``."""
-
-    async def save(self, context: CareContext) -> None:
-        """Insert or replace by (hip_id, reference)."""
-
-    async def lock(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None: ...
-    async def get(self, hip_id: HipId, reference: CareContextReference) -> CareContext | None: ...
-    async def several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
-        """Those that are known, in any order."""
-
-    async def lock_several(self, hip_id: HipId, references: Sequence[CareContextReference]) -> Sequence[CareContext]:
-        """Those that are known, locked in the order of their references."""
-
-    async def save_all(self, contexts: Sequence[CareContext]) -> None:
-        """``save`` for each."""
-
-    async def unlinked(
-        self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
-    ) -> Sequence[CareContext]:
-        """Contexts that are linked to nobody, newest first, so many that each HI type has its ``per_hi_type``."""
-
-    async def of_patient(self, hip_id: HipId, patient_reference: PatientReference) -> Sequence[CareContext]: ...
-    async def linked_to(self, hip_id: HipId, abha_address: AbhaAddress) -> Sequence[CareContext]:
-        """Locked, newest first."""
-
-    async def list(self, listing: Listing) -> Sequence[CareContext]: ...
-
-
-class Patients(Protocol):
-    async def save(self, patient: Patient, *, hip_id: HipId) -> None:
-        """Insert or replace by (hip_id, reference)."""
-
-    async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None: ...
-    async def several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
-        """Those that are known, in any order."""
-
-    async def candidates(
-        self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None
-    ) -> Sequence[Patient]:
-        """Patients who share a verified ABHA address, ABHA number or mobile; never by MR alone.
-
-        Those an ABHA identifies come first. Of those with nothing but the mobile, only who fits ``behind_mobile``.
-        """
-
-    async def of_closed_account(self, hip_id: HipId, account: str) -> Sequence[Patient]:
-        """Patients who closed the ABHA account with this key, by reference."""
 
 
 class Discoveries(Protocol):

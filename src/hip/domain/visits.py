@@ -77,6 +77,11 @@ class Practitioner(Recorded):
     phone: str | None = None
 
 
+def care_context_label(visit_class: VisitClass, day: datetime) -> str:
+    """What the patient's app shows of a visit of that day, as the day is written in ``day`` (DISC-01)."""
+    return f"{_LABELS[visit_class]} {day.day:02d} {_MONTHS[day.month - 1]} {day.year}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitRecord:
     """One visit of one patient to one facility, whatever the source. All times carry a UTC offset.
@@ -167,8 +172,7 @@ class VisitRecord:
     @property
     def care_context_display(self) -> str:
         """A label for the patient's app with no clinical content, id or category; the date as at the hospital."""
-        day = self.start
-        return f"{_LABELS[self.visit_class]} {day.day:02d} {_MONTHS[day.month - 1]} {day.year}"
+        return care_context_label(self.visit_class, self.start)
 
     @property
     def attachments(self) -> Iterator[Attachment]:

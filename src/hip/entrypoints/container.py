@@ -35,6 +35,7 @@ from hip.application.decision_seals import SealDecisions
 from hip.application.desk_links import AskTokenAtDesk, LinkFromDesk, LookFromDesk
 from hip.application.discovery import AnswerDiscovery, SearchContexts
 from hip.application.exchange_retries import RetryExchange
+from hip.application.existing_imports import ImportExisting
 from hip.application.explanations import ExplainRelease
 from hip.application.inbox import Inbox
 from hip.application.intake import ReceiveVisit
@@ -61,6 +62,7 @@ from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
 from hip.application.waiting_entries import FetchEntry, SweepEntries
 from hip.application.work import RunRows
+from hip.domain.identifiers import HipId
 from hip.entrypoints import wiring
 from hip.entrypoints.logs import report_alarm, report_row
 from hip.entrypoints.settings import Settings
@@ -138,6 +140,7 @@ class UseCases(DeclarativeContainer):
     entries_per_push = Dependency(instance_of=int)
     checksum: Dependency[Any] = Dependency()
     tries: Dependency[Any] = Dependency(default={})
+    elsewhere: Dependency[Any] = Dependency()
 
     _a = adapters
     conversations = Singleton(Conversations, _a.units, _a.gateway, _a.clock, _a.ids, _a.waits)
@@ -145,6 +148,7 @@ class UseCases(DeclarativeContainer):
 
     receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
     build_bundle = Singleton(BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock)
+    import_existing = Singleton(ImportExisting, _a.units, _a.bundles, _a.validator, _a.facilities, _a.clock, elsewhere)
     rebuild_visit = Singleton(RebuildVisit, _a.units, _a.clock)
     request_token = Singleton(RequestToken, _a.units, conversations, _a.clock, _a.waits)
     link_batch = Singleton(LinkBatch, _a.units, _a.tokens, conversations, _a.clock)
@@ -285,6 +289,7 @@ def use_cases(adapters: AnyAdapters, settings: Settings) -> UseCases:
         entries_per_push=settings.push_entries_per_page,
         checksum=Object(wiring.checksum(settings)),
         tries=Object(settings.tries),
+        elsewhere=Object(HipId(settings.amrit_facility) if settings.amrit_facility else None),
     )
 
 

@@ -35,6 +35,7 @@ _SQL_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
 
 _SCHEMES = {
+    "amrit_mongo_url": ("mongodb://", "mongodb+srv://"),
     "amrit_url": ("postgresql+asyncpg://", "mysql+asyncmy://"),
     "database_url": ("postgresql://", "postgresql+asyncpg://", "postgres://"),
     "mongo_url": ("mongodb://", "mongodb+srv://"),
@@ -126,6 +127,8 @@ class Settings(BaseSettings):
     amrit_schema: str = Field(default="", pattern=rf"^$|{_SQL_NAME}")
     amrit_window_hours: int = Field(default=0, ge=0, le=8760)
     amrit_facility: str = ""
+    amrit_mongo_url: SecretStr | None = None
+    amrit_mongo_database: str = "AmritHRP"
     gateway_url: str = _SANDBOX_GATEWAY
     cm_id: str = ""
     client_id: str = ""
@@ -205,7 +208,7 @@ class Settings(BaseSettings):
         except ValueError as fault:
             raise ValueError(f"expected JSON: {fault}") from None
 
-    @field_validator("database_url", "mongo_url", "redis_url", "amrit_url")
+    @field_validator("database_url", "mongo_url", "redis_url", "amrit_url", "amrit_mongo_url")
     @classmethod
     def _of_its_server(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """A URL of another kind of server would be found out much later, and less clearly."""

@@ -161,6 +161,22 @@ async def test_records_of_many_visits_come_back_in_their_newest_versions(units: 
         assert await uow.bundles.of_visits(OTHER_HIP, [VISIT]) == []
 
 
+async def test_what_is_only_added_when_missing_replaces_nothing(units: Units) -> None:
+    known = a_care_context()
+    other = a_care_context(reference=CareContextReference("88121"), visit_code=OTHER)
+    async with units() as uow:
+        await uow.care_contexts.save(known)
+        assert await uow.care_contexts.add_missing([]) == 0
+        assert await uow.care_contexts.add_missing([replace(known, display="older"), other, other]) == 1
+        assert await uow.care_contexts.several(HIP, [known.reference, other.reference]) == [known, other]
+        await uow.patients.save(MEERA, hip_id=HIP)
+        stranger = replace(MEERA, reference=PatientReference("PAT-9"))
+        assert await uow.patients.add_missing([replace(MEERA, phone=None), stranger], hip_id=HIP) == 1
+        assert await uow.patients.get(HIP, MEERA.reference) == MEERA
+        assert await uow.patients.get(HIP, stranger.reference) == stranger
+        assert await uow.patients.get(OTHER_HIP, stranger.reference) is None
+
+
 async def test_care_contexts_and_patients_are_read_and_written_together(units: Units) -> None:
     first, second = a_care_context(), a_care_context(reference=CareContextReference("88121"), visit_code=OTHER)
     moved = replace(first, display="moved")

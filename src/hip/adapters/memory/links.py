@@ -167,6 +167,14 @@ class MemoryCareContexts:
         for context in contexts:
             await self.save(context)
 
+    async def add_missing(self, contexts: Sequence[CareContext]) -> int:
+        await self._session.step()
+        new = {(each.hip_id, each.reference): each for each in reversed(contexts)}
+        missing = {key: each for key, each in new.items() if self._rows.get(key) is None}
+        for key, each in missing.items():
+            self._rows.put(key, each)
+        return len(missing)
+
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int
     ) -> Sequence[CareContext]:

@@ -28,6 +28,13 @@ class MemoryPatients:
         await self._session.step()
         self._rows.put((hip_id, patient.reference), (hip_id, patient))
 
+    async def add_missing(self, new: Sequence[Patient], *, hip_id: HipId) -> int:
+        await self._session.step()
+        missing = {each.reference: each for each in reversed(new) if self._rows.get((hip_id, each.reference)) is None}
+        for reference, patient in missing.items():
+            self._rows.put((hip_id, reference), (hip_id, patient))
+        return len(missing)
+
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None:
         await self._session.step()
         row = self._rows.get((hip_id, reference))

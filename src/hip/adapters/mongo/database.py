@@ -20,7 +20,7 @@ from hip.adapters.document_shapes import (
     PatientContextsShape,
 )
 from hip.adapters.mongo.documents import DocumentTypes
-from hip.adapters.mongo.failures import translated
+from hip.adapters.mongo.failures import SETTLES_WITHIN, translated
 from hip.adapters.mongo.names import SEED, CollectionNames
 from hip.domain.bundles import Bundle, BundleKey, Issue
 from hip.domain.errors import StorageFailed
@@ -30,10 +30,6 @@ from hip.domain.patients import Patient
 
 # A patient's document is read, merged and written back; every try that fails is somebody else's that succeeded.
 _TRIES = 50
-
-# Seconds. The driver looks for a lost server each half second and gives up searching in step with that, so a client
-# closed then is just connecting, and PyMongo 4.20 leaks the socket of a connect that is cancelled.
-_SETTLES_WITHIN = 0.05
 
 
 class MongoDocuments:
@@ -63,7 +59,7 @@ class MongoDocuments:
             socketTimeoutMS=_milliseconds(answered_within),
             wTimeoutMS=_milliseconds(answered_within),
             # A streaming monitor would connect a second time right after the first: a connection more for each job,
-            # and a job may close the client just then (see _SETTLES_WITHIN).
+            # and a job may close the client just then (see SETTLES_WITHIN).
             serverMonitoringMode="poll",
             uuidRepresentation="standard",
             tz_aware=True,
@@ -97,7 +93,7 @@ class MongoDocuments:
     async def close(self) -> None:
         """Close every connection; the object is of no use after."""
         if self._away:
-            await asyncio.sleep(_SETTLES_WITHIN)
+            await asyncio.sleep(SETTLES_WITHIN)
         await self._client.close()
 
     async def put(self, bundle: Bundle) -> None:

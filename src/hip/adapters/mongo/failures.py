@@ -9,6 +9,10 @@ from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 
 from hip.domain.errors import InvalidValue, StorageFailed
 
+# Seconds. The driver looks for a lost server each half second and gives up searching in step with that, so a client
+# closed then is just connecting, and PyMongo 4.20 leaks the socket of a connect that is cancelled.
+SETTLES_WITHIN = 0.05
+
 # BSONObjectTooLarge, and what an update says that would make a document too large.
 _TOO_LARGE = frozenset({10334, 17419, 17420})
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Executable, Integer, RowMapping, Select, Text, bindparam, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hip.adapters.postgres.statements import Statements, listed, rows_of, upsert, upsert_each
+from hip.adapters.postgres.statements import Statements, insert_missing, listed, rows_of, upsert, upsert_each
 from hip.adapters.postgres.tables.linking import (
     care_context,
     generate_token_response,
@@ -301,6 +301,10 @@ class PostgresCareContexts:
         rows = [_context_row(context) for context in contexts]
         if rows:
             await self._statements.run_each(upsert_each(care_context, list(rows[0])), rows)
+
+    async def add_missing(self, contexts: Sequence[CareContext]) -> int:
+        added = [await self._statements.count(insert_missing(care_context).values(_context_row(c))) for c in contexts]
+        return sum(added)
 
     async def unlinked(
         self, hip_id: HipId, patient_reference: PatientReference, *, per_hi_type: int

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Integer, RowMapping, Select, Text, cast, literal, select, union_all
 
-from hip.adapters.postgres.statements import Statements, rows_of, upsert
+from hip.adapters.postgres.statements import Statements, insert_missing, rows_of, upsert
 from hip.adapters.postgres.tables.clinical import patients
 from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference
@@ -59,6 +59,10 @@ class PostgresPatients:
 
     async def save(self, patient: Patient, *, hip_id: HipId) -> None:
         await self._statements.run(upsert(patients, _row(patient, hip_id)))
+
+    async def add_missing(self, new: Sequence[Patient], *, hip_id: HipId) -> int:
+        rows = [_row(patient, hip_id) for patient in new]
+        return sum([await self._statements.count(insert_missing(patients).values(row)) for row in rows])
 
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None:
         row = await self._statements.first(

@@ -100,6 +100,11 @@ def upsert(table: Table, row: dict[str, Any], *, keeping: Sequence[str] = ()) ->
     )
 
 
+def insert_missing(table: Table) -> Insert:
+    """Insert, or leave the row as it is that has this primary key."""
+    return insert(table).on_conflict_do_nothing(index_elements=list(table.primary_key.columns))
+
+
 def unnested(table: Table, *names: str) -> TableValuedAlias:
     """Rows given as an array for each of these columns, under its name: one prepared statement for any number of rows.
 

@@ -1,4 +1,4 @@
-"""``hip source run | schema | prepare | sample``: visits from AMRIT's own database."""
+"""``hip source run | schema | prepare | sample | import``: visits from AMRIT's own database, and its documents."""
 
 import asyncio
 import signal
@@ -12,10 +12,12 @@ import typer
 
 from hip.domain.errors import Transient
 from hip.domain.identifiers import HipId
+from hip.entrypoints.cli import existing
 from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say
 from hip.entrypoints.settings import Settings, SettingsInvalid
 
-app = typer.Typer(help="Visits from AMRIT's own database.", no_args_is_help=True)
+app = typer.Typer(help="Visits from AMRIT's own database, and its documents.", no_args_is_help=True)
+app.command("import")(existing.import_documents)
 
 _LATE_EVERY = 60
 """Rounds between two looks for laboratory results that came after the end."""

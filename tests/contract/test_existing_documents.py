@@ -1,0 +1,317 @@
+"""AMRIT's own documents in memory and in MongoDB, and what an import makes of them."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo import AsyncMongoClient
+from tests.builders.existing import MADE, a_bundle_document, a_patient_document, in_camel_case
+from tests.builders.moments import NOW
+from tests.builders.visits import CLINIC, a_visit
+
+from hip.adapters.fhir.composition.composer import FhirComposer
+from hip.adapters.fhir.validation.validator import NrcesValidator
+from hip.adapters.memory.documents import MemoryDocuments
+from hip.adapters.memory.existing import MemoryExistingDocuments
+from hip.adapters.memory.units import MemoryDatabase
+from hip.adapters.mongo.existing import MongoExistingDocuments
+from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.bundling import BuildBundle
+from hip.application.existing_documents import Fate, Kind
+from hip.application.existing_imports import ImportExisting
+from hip.application.intake import ReceiveVisit, bundle_work
+from hip.domain.bundles import BundleKey
+from hip.domain.errors import InvalidValue, StorageFailed
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import AbhaAddress, CareContextReference, HipId, PatientReference, VisitCode
+from hip.entrypoints.facilities import ConfiguredFacilities
+
+pytestmark = pytest.mark.anyio
+COLLECTIONS = {Kind.PATIENTS: "PatientCareContexts", Kind.BUNDLES: "AMRIT_Resource"}
+OTHER_NAME = {Kind.PATIENTS: "PatientCareContexts", Kind.BUNDLES: "Amrit_Resource"}
+CODE = VisitCode("701")
+KEY = BundleKey(hip_id=CLINIC.hip_id, visit_code=CODE, hi_type=HiType.OP_CONSULTATION)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def valid_bundle() -> str:
+    """A bundle that the validator finds nothing wrong with, as some other service might have made it."""
+    visit = a_visit()
+    content = FhirComposer().compose(visit, HiType.OP_CONSULTATION, facility=CLINIC)
+    assert NrcesValidator().validate(content).valid
+    return content.decode()
+
+
+@dataclass
+class Left:
+    """What AMRIT left, wherever it is kept."""
+
+    documents: MemoryExistingDocuments | MongoExistingDocuments
+    database: Any = None
+
+    async def add(self, kind: Kind, *documents: dict[str, Any], name: dict[Kind, str] = COLLECTIONS) -> None:
+        if isinstance(self.documents, MemoryExistingDocuments):
+            self.documents.add(kind, *documents)
+        else:
+            await self.database[name[kind]].insert_many([dict(each) for each in documents])
+
+
+@pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.servers)])
+async def left(request: pytest.FixtureRequest) -> AsyncIterator[Left]:
+    if request.param == "memory":
+        yield Left(MemoryExistingDocuments())
+        return
+    url, name = request.getfixturevalue("mongo_url"), f"{request.getfixturevalue('mongo_database')}_{uuid4().hex[:8]}"
+    documents = MongoExistingDocuments(url, name)
+    async with AsyncMongoClient[dict[str, Any]](url) as client:
+        yield Left(documents, client[name])
+        await client.drop_database(name)
+    await documents.close()
+
+
+@dataclass
+class Clinic:
+    elsewhere: HipId | None = None
+    bundles: MemoryDocuments = field(default_factory=MemoryDocuments)
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def __post_init__(self) -> None:
+        facilities, units = ConfiguredFacilities((CLINIC,)), self.database.unit
+        self.take = ImportExisting(units, self.bundles, NrcesValidator(), facilities, self.clock, self.elsewhere)
+        self.receive = ReceiveVisit(units, JsonVisitRecords(), facilities, self.clock)
+        self.build = BuildBundle(units, self.bundles, FhirComposer(), NrcesValidator(), facilities, self.clock)
+
+    def clock(self) -> datetime:
+        return NOW
+
+    async def importing(self, left: Left, *, at_once: int = 2) -> tuple[Counter[Fate], list[str]]:
+        fates: Counter[Fate] = Counter()
+        reasons = []
+        for kind in Kind:
+            position: str | None = None
+            while found := await left.documents.after(kind, position, limit=at_once):
+                for imported in await self.take(found):
+                    fates[imported.fate] += 1
+                    reasons += [imported.reason] if imported.fate is Fate.REFUSED else []
+                position = found[-1].position
+        return fates, reasons
+
+
+@pytest.mark.parametrize("camel", [False, True], ids=["as AMRIT spells", "camel case"])
+@pytest.mark.parametrize("sub_document", [False, True], ids=["text", "sub-document"])
+async def test_patients_links_and_bundles_are_taken_in_every_spelling(
+    left: Left, valid_bundle: str, camel: bool, sub_document: bool
+) -> None:
+    spelt = in_camel_case if camel else dict
+    content = json.loads(valid_bundle) if sub_document else valid_bundle
+    await left.add(Kind.PATIENTS, spelt(a_patient_document()))
+    await left.add(Kind.BUNDLES, spelt(a_bundle_document(content)))
+    at = Clinic()
+    assert await at.importing(left) == (Counter({Fate.TAKEN: 2}), [])
+    async with at.database.unit() as uow:
+        patient = await uow.patients.get(CLINIC.hip_id, PatientReference("30101"))
+        linked = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference("701"))
+        other = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference("801"))
+        record = await uow.bundles.servable(KEY)
+    assert patient is not None
+    assert (patient.abha_address, patient.birth_year) == (AbhaAddress("asha1@sbx"), 1990)
+    assert linked is not None
+    assert (linked.linked_to, linked.hi_types) == (AbhaAddress("asha1@sbx"), (HiType.OP_CONSULTATION,))
+    assert linked.linked_at == datetime(2025, 11, 3, 6, 30, tzinfo=UTC)  # 12:00 in India
+    assert linked.display == "OPD visit 03 Nov 2025"  # DISC-01: not the category
+    assert other is not None
+    assert (other.linked_to, other.hi_types) == (None, ())
+    assert record is not None
+    stored = await at.bundles.get(KEY, record.version)
+    assert stored is not None
+    assert json.loads(stored) == json.loads(valid_bundle)
+    assert sub_document or stored == valid_bundle.encode()
+
+
+async def test_importing_again_changes_nothing(left: Left, valid_bundle: str) -> None:
+    await left.add(Kind.PATIENTS, *(a_patient_document(n) for n in range(1, 6)))
+    await left.add(Kind.BUNDLES, *(a_bundle_document(valid_bundle, visit=700 + n) for n in range(1, 6)))
+    at = Clinic()
+    assert (await at.importing(left))[0] == Counter({Fate.TAKEN: 10})
+    assert (await at.importing(left, at_once=100))[0] == Counter({Fate.KEPT: 10})
+
+
+async def test_a_position_continues_behind_what_was_read(left: Left) -> None:
+    ids: tuple[Any, ...] = (7, "b", "a", 9.5)  # several types of _id in one collection
+    await left.add(Kind.PATIENTS, *({**a_patient_document(n), "_id": ids[n]} for n in range(4)))
+    seen: list[str] = []
+    position: str | None = None
+    while found := await left.documents.after(Kind.PATIENTS, position, limit=1):
+        (one,) = found
+        seen.append(one.place)
+        position = one.position
+    assert len(seen) == len(set(seen)) == 4
+    assert await left.documents.count(Kind.PATIENTS) == 4
+    assert await left.documents.after(Kind.BUNDLES, None, limit=5) == []
+
+
+async def test_of_the_same_document_made_again_and_again_the_newest_is_served(left: Left, valid_bundle: str) -> None:
+    newest = json.dumps(json.loads(valid_bundle), indent=1)
+    await left.add(Kind.PATIENTS, a_patient_document())
+    made = [(valid_bundle, 0), (valid_bundle, 5), (newest, 15), (valid_bundle, 10)]
+    await left.add(Kind.BUNDLES, *(a_bundle_document(content, minutes=minutes) for content, minutes in made))
+    at = Clinic()
+    for _ in range(2):
+        await at.importing(left, at_once=2)
+        assert await at.bundles.get(KEY, 0) == newest.encode()
+        async with at.database.unit() as uow:
+            record = await uow.bundles.servable(KEY)
+        assert record is not None
+        assert record.composed_at == MADE + timedelta(minutes=15)
+
+
+async def test_what_we_received_ourselves_is_never_replaced(left: Left, valid_bundle: str) -> None:
+    at = Clinic()
+    visit = replace(a_visit(), visit_code=CODE)
+    visit = replace(visit, patient=replace(visit.patient, reference=PatientReference("30101")))
+    await at.receive(JsonVisitRecords().write(visit), actor="test")
+    for hi_type in visit.required_hi_types:
+        await at.build(CLINIC.hip_id, bundle_work(CODE, hi_type))
+    async with at.database.unit() as uow:
+        before = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference(CODE)), await uow.bundles.servable(KEY)
+    await left.add(Kind.PATIENTS, a_patient_document())
+    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle, minutes=10_000_000))
+    await at.importing(left)
+    async with at.database.unit() as uow:
+        after = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference(CODE)), await uow.bundles.servable(KEY)
+        patient = await uow.patients.get(CLINIC.hip_id, PatientReference("30101"))
+    assert after == before
+    assert patient == visit.patient
+    assert await at.bundles.get(KEY, 0) is None
+
+
+async def test_a_visit_that_is_received_later_takes_the_place_of_the_imported_one(
+    left: Left, valid_bundle: str
+) -> None:
+    await left.add(Kind.PATIENTS, a_patient_document())
+    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle))
+    at = Clinic()
+    await at.importing(left)
+    visit = replace(a_visit(), visit_code=CODE)
+    await at.receive(JsonVisitRecords().write(visit), actor="test")
+    for hi_type in visit.required_hi_types:
+        await at.build(CLINIC.hip_id, bundle_work(CODE, hi_type))
+    async with at.database.unit() as uow:
+        record = await uow.bundles.servable(KEY)
+        context = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference(CODE))
+    assert record is not None
+    assert record.version == 1
+    assert context is not None
+    assert context.linked_to == AbhaAddress("asha1@sbx")  # LINK-04: a link is for ever
+
+
+async def test_an_invalid_bundle_is_stored_and_never_offered(left: Left) -> None:
+    await left.add(Kind.PATIENTS, a_patient_document())
+    await left.add(Kind.BUNDLES, a_bundle_document('{"resourceType":"Bundle"}'))
+    at = Clinic()
+    assert (await at.importing(left))[0] == Counter({Fate.TAKEN: 1, Fate.INVALID: 1})
+    async with at.database.unit() as uow:
+        context = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference(CODE))
+        assert await uow.bundles.servable(KEY) is None
+    assert context is not None
+    assert context.hi_types == ()
+    assert await at.bundles.issues(KEY, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "reason"),
+    [
+        (Kind.PATIENTS, {"yearOfBirth": "unknown"}, "yearOfBirth: expected a year"),
+        (Kind.PATIENTS, {"name": " "}, "patient.name: expected a name"),
+        (Kind.PATIENTS, {"identifier": None}, "identifier: expected 1-255 of letters"),
+        (Kind.PATIENTS, {"HealthId": "nobody"}, "HealthId: expected an ABHA address"),
+        (Kind.PATIENTS, {"careContextsList": "none"}, "careContextsList: expected a list"),
+        (
+            Kind.PATIENTS,
+            {"careContextsList": [{"ReferenceNumber": 1, "careContextLinkedDate": "yesterday"}]},
+            "careContextsList[0].careContextLinkedDate: expected a date and time",
+        ),
+        (
+            Kind.PATIENTS,
+            {"careContextsList": [{"ReferenceNumber": "1", "abdmFacilityId": "IN9999999999"}]},
+            "careContextsList[0].abdmFacilityId: expected a facility of this service",
+        ),
+        (Kind.BUNDLES, {"ResourceType": "Horoscope"}, "ResourceType: expected one of"),
+        (Kind.BUNDLES, {"ResourceJson": 7}, "ResourceJson: expected a bundle"),
+        (Kind.BUNDLES, {"ResourceJson": {"at": MADE}}, "ResourceJson: expected values that JSON has"),
+        (Kind.BUNDLES, {"VisitCode": True}, "VisitCode: expected text or a whole number"),
+        (Kind.BUNDLES, {"VisitCode": "404"}, "VisitCode: expected a visit in the list of a patient"),
+    ],
+)
+async def test_what_cannot_be_taken_is_refused_with_its_field_and_the_others_go_in(
+    left: Left, valid_bundle: str, kind: Kind, changes: dict[str, Any], reason: str
+) -> None:
+    wrong = a_patient_document(2) if kind is Kind.PATIENTS else a_bundle_document(valid_bundle)
+    await left.add(Kind.PATIENTS, a_patient_document())
+    await left.add(kind, {**wrong, **changes})
+    fates, reasons = await Clinic().importing(left)
+    assert fates == Counter({Fate.TAKEN: 1, Fate.REFUSED: 1})
+    assert [each for each in reasons if each.startswith(reason)] == reasons
+
+
+async def test_documents_without_a_facility_belong_to_the_one_that_is_set(left: Left, valid_bundle: str) -> None:
+    await left.add(Kind.PATIENTS, a_patient_document(careContextsList=[{"ReferenceNumber": "701"}]))
+    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle), a_bundle_document(valid_bundle, visit="999"))
+    assert (await Clinic().importing(left))[0] == Counter({Fate.REFUSED: 3})
+    assert (await Clinic(elsewhere=CLINIC.hip_id).importing(left))[0] == Counter({Fate.TAKEN: 3})
+
+
+async def test_links_of_a_closed_account_are_not_learnt_again(left: Left) -> None:
+    """RET-02."""
+    at = Clinic()
+    patient = replace(a_visit().patient, reference=PatientReference("30101")).closing("key")
+    async with at.database.unit() as uow:
+        await uow.patients.save(patient, hip_id=CLINIC.hip_id)
+        await uow.commit()
+    await left.add(Kind.PATIENTS, a_patient_document())
+    await at.importing(left)
+    async with at.database.unit() as uow:
+        assert await uow.patients.get(CLINIC.hip_id, patient.reference) == patient
+        context = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference(CODE))
+    assert context is not None
+    assert not context.linked
+
+
+async def test_our_own_documents_in_the_same_collections_are_left_out(left: Left, valid_bundle: str) -> None:
+    await left.add(Kind.PATIENTS, a_patient_document(hipId="IN0410000123"))
+    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle, hipId="IN0410000123"), name=OTHER_NAME)
+    assert (await Clinic().importing(left))[0] == Counter()
+
+
+async def test_both_names_of_the_collection_are_read(left: Left, valid_bundle: str) -> None:
+    await left.add(Kind.PATIENTS, a_patient_document())
+    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle), name=COLLECTIONS)
+    other = a_bundle_document(valid_bundle, ResourceType="Prescription")
+    await left.add(Kind.BUNDLES, other, name=OTHER_NAME)
+    fates, _ = await Clinic().importing(left, at_once=1)
+    assert fates.total() == 3
+
+
+async def test_documents_that_are_away_are_worth_another_try(left: Left) -> None:
+    away: MemoryExistingDocuments | MongoExistingDocuments = MemoryExistingDocuments()
+    if isinstance(left.documents, MemoryExistingDocuments):
+        left.documents.down = True
+        away = left.documents
+    else:
+        away = MongoExistingDocuments("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200", "gone")
+    with pytest.raises(StorageFailed):
+        await away.after(Kind.PATIENTS, None, limit=1)
+    if isinstance(away, MongoExistingDocuments):
+        with pytest.raises(InvalidValue, match="position: expected one that this command wrote"):
+            await away.after(Kind.PATIENTS, "not a position", limit=1)
+        await away.close()
