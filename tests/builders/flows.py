@@ -212,12 +212,12 @@ class House:
             self.units,
             self.tokens,
             RequestToken(self.units, talk, self.clock, self.waits),
-            LinkBatch(self.units, self.tokens, talk, self.clock),
+            LinkBatch(self.units, self.tokens, talk, self.clock, self.waits),
             self.clock,
             self.ids,
         )
         self.accept_token = AcceptToken(self.units, self.tokens, self.clock, self.waits)
-        self.accept_link_result = AcceptLinkResult(self.units, self.tokens, self.clock)
+        self.accept_link_result = AcceptLinkResult(self.units, self.tokens, self.clock, self.waits)
         self.accept_notify = AcceptNotify(self.units, self.clock, self.waits)
         self.search_contexts = SearchContexts(self.units, self.facilities, _exactly, self.clock, DiscoveryRules())
         self.answer_discovery = AnswerDiscovery(self.search_contexts, talk)

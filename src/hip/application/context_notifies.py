@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from hip.application.conversations import Conversations
 from hip.application.gateway_calls import ContextNotify
+from hip.application.passing_refusals import wait_before_repeat
 from hip.application.ports import Clock
 from hip.application.storage import Topic, Units
 from hip.application.waits import Waits
@@ -25,6 +26,8 @@ def notify_work(visit_code: VisitCode, version: int) -> str:
 
 def wait_before_retry(exchange: Exchange, waits: Waits) -> timedelta | None:
     """How long to wait before the notify is said again; None when it is not."""
+    if (passing := wait_before_repeat(exchange, waits)) is not None:
+        return passing
     tried = len(exchange.attempts)
     if exchange.attempts[-1].code != NOT_LINKED_YET or tried > len(waits.notify_retries):
         return None

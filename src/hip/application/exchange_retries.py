@@ -15,7 +15,7 @@ from hip.domain.links import LinkStatus
 
 _ELSEWHERE = {
     Flow.HEALTH_INFORMATION_NOTIFY: "use `hip transfers retry`: it asks the release gate again",
-    Flow.SMS_NOTIFY: "an SMS is sent once: a person feels it",
+    Flow.SMS_NOTIFY: "an SMS may have gone out, and one is sent once: a person feels it",
 }
 
 
@@ -59,6 +59,10 @@ async def _work(uow: UnitOfWork, exchange: Exchange, *, now: datetime) -> Sequen
     hip_id, key = exchange.hip_id, exchange.business_key
     if exchange.flow is Flow.CONTEXT_NOTIFY:
         return [(Topic.NOTIFY, key)]
+    if exchange.flow is Flow.SMS_NOTIFY:
+        # Only where the gateway itself said of every call that it did not send one.
+        refused = all(attempt.code not in (None, "no-reply") for attempt in exchange.attempts)
+        return [(Topic.SMS, key.partition("|")[0])] if refused else []
     if exchange.flow is Flow.GENERATE_TOKEN:
         requests = await uow.link_requests.of_address(hip_id, AbhaAddress(key))
     elif exchange.flow is Flow.LINK_CARE_CONTEXT:

@@ -12,11 +12,13 @@ from datetime import datetime
 from hip.application.conversations import Conversations
 from hip.application.gateway_calls import LinkCareContexts, LinkedContext, PatientEntry
 from hip.application.linkables import Linkable, failed_status
+from hip.application.passing_refusals import PASSING, wait_before_repeat
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
+from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.errors import StorageFailed
-from hip.domain.exchanges import Outcome
+from hip.domain.exchanges import Exchange, Outcome
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, CareContextReference, HipId, RequestId, VisitCode
 from hip.domain.links import MAX_CONTEXTS_PER_ENTRY, CareContext, LinkRequest, LinkStatus, LinkToken
@@ -44,7 +46,10 @@ async def mark_linked(uow: UnitOfWork, request: LinkRequest, *, request_id: Requ
 async def refuse(
     uow: UnitOfWork, batch: Sequence[LinkRequest], code: str, *, request_id: RequestId, now: datetime
 ) -> None:
-    """The gateway refused the call of this batch: a new token, once; each visit by itself; or the desk is shown why."""
+    """The gateway refused the call of this batch: a new token, once; each visit by itself; or the desk is shown why.
+
+    Not each by itself for a refusal that says nothing about the visits: that would be more calls to be refused.
+    """
     waiting = [request for request in batch if request.status is not LinkStatus.LINKED]
     for request in waiting:
         hip_id, visit_code = request.hip_id, request.visit_code
@@ -55,11 +60,19 @@ async def refuse(
             waits = request.move(LinkStatus.AWAITING_TOKEN, now=now, token_renewed=True)
             await uow.link_requests.save(replace(waits, led_by=None))
             await uow.outbox.add(hip_id, Topic.LINK, visit_code, run_at=now)
-        elif live and code not in TOKEN_IS_BAD and len(batch) > 1:
+        elif live and code not in TOKEN_IS_BAD | PASSING and len(batch) > 1:
             await uow.link_requests.save(request.move(LinkStatus.READY, now=now, led_by=visit_code))
             await uow.outbox.add(hip_id, Topic.LINK, visit_code, run_at=now)
         else:
             await uow.link_requests.save(request.move(LinkStatus.REFUSED, now=now, request_id=request_id, code=code))
+
+
+async def refused_for_now(uow: UnitOfWork, exchange: Exchange, waits: Waits, *, now: datetime) -> bool:
+    """True when the call that was refused is made again later, as it was: its visits wait, and nothing is shown yet."""
+    wait = wait_before_repeat(exchange, waits)
+    if wait is not None:
+        await uow.outbox.add(exchange.hip_id, Topic.LINK, exchange.business_key, run_at=now + wait)
+    return wait is not None
 
 
 async def forget_token(tokens: TokenCache, hip_id: HipId, abha_address: AbhaAddress | None) -> None:
@@ -78,6 +91,7 @@ class LinkBatch:
     tokens: TokenCache
     conversations: Conversations
     clock: Clock
+    waits: Waits
 
     async def __call__(self, linkable: Linkable, token: LinkToken) -> None:
         """Send the batch this visit leads, unless it goes, or went, out with another.
@@ -114,7 +128,7 @@ class LinkBatch:
                     await uow.link_requests.save(
                         request.move(status, now=now, request_id=last.request_id, code=last.code)
                     )
-            if exchange.outcome is Outcome.REFUSED:
+            if exchange.outcome is Outcome.REFUSED and not await refused_for_now(uow, exchange, self.waits, now=now):
                 await refuse(uow, batch, code, request_id=last.request_id, now=now)
             await uow.commit()
         if exchange.outcome is Outcome.REFUSED and code in TOKEN_IS_BAD:

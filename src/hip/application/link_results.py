@@ -5,7 +5,7 @@ from datetime import datetime
 
 from hip.application.context_notifies import wait_before_retry
 from hip.application.gateway_events import Delivery, LinkAnswered, NotifyAnswered
-from hip.application.link_batches import TOKEN_IS_BAD, forget_token, mark_linked, refuse
+from hip.application.link_batches import TOKEN_IS_BAD, forget_token, mark_linked, refuse, refused_for_now
 from hip.application.ports import Clock, TokenCache
 from hip.application.storage import Topic, UnitOfWork, Units
 from hip.application.waits import Waits
@@ -32,9 +32,13 @@ class AcceptLinkResult:
     units: Units
     tokens: TokenCache
     clock: Clock
+    waits: Waits
 
     async def __call__(self, delivery: Delivery, event: LinkAnswered) -> None:
-        """Linked only by this word of the gateway, never by the 202; ABDM-1056 counts as linked."""
+        """Linked only by this word of the gateway, never by the 202; ABDM-1056 counts as linked.
+
+        A refusal that may pass is met by the same call a few times more; what is repeated to us changes nothing.
+        """
         now, hip_id = self.clock(), delivery.hip_id
         code = event.error.code if event.error else None
         async with self.units() as uow:
@@ -42,12 +46,13 @@ class AcceptLinkResult:
             batch = await uow.link_requests.led_by(hip_id, VisitCode(exchange.business_key)) if exchange else []
             if code is not None and Flow.LINK_CARE_CONTEXT.already_done(code) and len(batch) <= 1:
                 code = None
+            heard = exchange is not None and exchange.heard(event.answers)
             exchange = await answered(uow, hip_id, event.answers, code, Flow.LINK_CARE_CONTEXT, now=now)
             if exchange.succeeded:
                 for request in batch:
                     if request.status is not LinkStatus.LINKED:
                         await mark_linked(uow, request, request_id=event.answers, now=now)
-            elif code is not None:
+            elif code is not None and not heard and not await refused_for_now(uow, exchange, self.waits, now=now):
                 await refuse(uow, batch, code, request_id=event.answers, now=now)
             await uow.commit()
         if code in TOKEN_IS_BAD and batch:

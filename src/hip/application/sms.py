@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from hip.application.conversations import Conversations
 from hip.application.gateway_calls import SmsNotify
+from hip.application.linkables import failed_status
 from hip.application.ports import Clock, Facilities, Ids
 from hip.application.storage import Units
 from hip.domain.errors import NotFound
-from hip.domain.exchanges import Outcome
 from hip.domain.identifiers import CareContextReference, HipId, LinkReference, VisitCode
 from hip.domain.links import LinkRequest, LinkStatus
 from hip.domain.patients import Patient
@@ -38,7 +38,7 @@ class SendSmsLink:
             ),
             hip_id=hip_id,
         )
-        status = {Outcome.REFUSED: LinkStatus.REFUSED, Outcome.UNANSWERED: LinkStatus.UNANSWERED}.get(exchange.outcome)
+        status = LinkStatus.SMS_SENT if exchange.succeeded else failed_status(exchange)
         async with self.units() as uow:
             request = await uow.link_requests.lock_by_visit(hip_id, visit_code)
             if request is None or request.status is not LinkStatus.SMS_REQUESTED:
@@ -61,7 +61,8 @@ class SendSmsLink:
             reachable = patient is not None and patient.phone is not None and patient.closed_account is None
             if patient is None or patient.linkable or not reachable or context.linked:
                 return None
-            if await uow.link_requests.lock_by_visit(hip_id, visit_code) is None:
+            request = await uow.link_requests.lock_by_visit(hip_id, visit_code)
+            if request is None:
                 await uow.link_requests.save(
                     LinkRequest(
                         hip_id=hip_id,
@@ -74,5 +75,9 @@ class SendSmsLink:
                         updated_at=now,
                     )
                 )
+                await uow.commit()
+            elif request.status is LinkStatus.REFUSED and request.abha_address is None:
+                # The gateway sent none, and is asked again: by a new version of the visit, or by an operator.
+                await uow.link_requests.save(request.move(LinkStatus.SMS_REQUESTED, now=now))
                 await uow.commit()
         return patient

@@ -44,6 +44,9 @@ class Waits:
     notify_retries: tuple[timedelta, ...] = tuple(timedelta(seconds=s) for s in (5, 15, 60))
     """A context notify fails in the first seconds after a link, with ABDM-1006 (contract §2.3)."""
 
+    throttled: timedelta = timedelta(seconds=60)
+    """The least wait after a callback that says too many requests, or that the gateway failed (contract §1.10)."""
+
     duplicate_window: timedelta = timedelta(seconds=75)
     """A token request is remembered for at least 69 s, also when it was refused: sooner it meets ABDM-1092."""
 

@@ -148,7 +148,9 @@ _LINK_MOVES: dict[LinkStatus, frozenset[LinkStatus]] = {
         {LinkStatus.LINKED, LinkStatus.REFUSED, LinkStatus.UNANSWERED, LinkStatus.AWAITING_TOKEN, LinkStatus.READY}
     ),
     LinkStatus.LINKED: frozenset(),
-    LinkStatus.REFUSED: frozenset({LinkStatus.READY, LinkStatus.AWAITING_TOKEN, LinkStatus.LINKED}),
+    LinkStatus.REFUSED: frozenset(
+        {LinkStatus.READY, LinkStatus.AWAITING_TOKEN, LinkStatus.LINKED, LinkStatus.SMS_REQUESTED}
+    ),
     LinkStatus.SMS_REQUESTED: frozenset(
         {LinkStatus.SMS_SENT, LinkStatus.LINKED, LinkStatus.REFUSED, LinkStatus.UNANSWERED}
     ),

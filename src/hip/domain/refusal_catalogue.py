@@ -40,6 +40,10 @@ _CREDENTIALS = "check client id and secret"
 _PLACE = "check HIP_CM_ID and HIP_GATEWAY_URL"
 _APP = "nothing: the patient's app has to begin again"
 _LATER = "run `hip exchanges retry` later; if it lasts, tell NHA"
+_A_FEW_TIMES = "nothing at first: it is tried again by itself, five times in all; after that run `hip exchanges retry`"
+_BY_REPLY = (
+    "nothing if the reply said so: then it is tried again by itself; if a callback did, run `hip exchanges retry` later"
+)
 _NEW_TOKEN = "nothing the first time: a new token is asked for once; if it comes again, correct the ABHA at the desk"  # noqa: S105
 
 _ANSWERED = _say(_NOBODY, "this was answered already", "nothing")
@@ -49,6 +53,9 @@ _NOT_ABHA = _say(_DESK, "the ABHA number or address is not valid", "correct it a
 _CLOSED = _say(_NOBODY, "the patient closed the ABHA account", "nothing, until it is opened again")
 _AWAY = _say(_NOBODY, "a service behind the gateway is away", _ITSELF)
 _REQUESTER_MUST = "nothing: the requester has to ask again"
+
+ITS_OWN_FAULT = ("ABDM-1000", "ABDM-1011", "ABDM-1018", "ABDM-1020", "ABDM-1029", "ABDM-1048")
+"""Something inside the gateway failed; nothing is wrong with what was said."""
 
 OF_A_CALL: dict[tuple[str, Flow], Explanation] = {
     ("ABDM-1207", _TOKEN): _say(
@@ -100,8 +107,32 @@ OF_A_CALL: dict[tuple[str, Flow], Explanation] = {
     ("ABDM-1170", _LINK): _NOT_ABHA,
     ("ABDM-1125", _TOKEN): _say(_DESK, "no ABHA number and no address was sent", "enter one at the desk"),
     ("ABDM-1012", _LINK): _say(_DESK, "the gateway has nothing under this ABHA address", "check its spelling"),
-    ("ABDM-1019", _LINK): _say(_NHA, "a service behind the gateway is away", _LATER),
-    ("ABDM-1024", _LINK): _say(_NHA, "a service behind the gateway is away", _LATER),
+    **{
+        (code, flow): _say(actor, cause, fix)
+        for code, cause in (
+            ("ABDM-1019", "a service behind the gateway is away"),
+            ("ABDM-1024", "a service behind the gateway is away"),
+            ("ABDM-1022", "too many requests"),
+            ("ABDM-2429", "too many requests"),
+        )
+        for flow, actor, fix in (
+            (_LINK, _NOBODY, _A_FEW_TIMES),
+            (Flow.CONTEXT_NOTIFY, _NOBODY, _A_FEW_TIMES),
+            # A person feels an SMS.
+            (Flow.SMS_NOTIFY, _IT, _BY_REPLY),
+        )
+    },
+    **{
+        (code, flow): _say(_NHA, "something inside the gateway failed", f"{fix}; if it lasts, tell NHA")
+        for code in ITS_OWN_FAULT
+        for flow, fix in (
+            (_LINK, _A_FEW_TIMES),
+            (Flow.CONTEXT_NOTIFY, _A_FEW_TIMES),
+            (Flow.SMS_NOTIFY, _BY_REPLY),
+            # Each call for a token counts: three a day.
+            (_TOKEN, _ITSELF if code == "ABDM-1048" else _BY_REPLY),
+        )
+    },
     ("ABDM-1060", _LINK): _say(_IT, "the gateway finds a reference of the patient wrong", _BUG),
     ("ABDM-1061", _LINK): _say(_IT, "the gateway finds the display text wrong", _BUG),
     ("ABDM-1091", _LINK): _say(_NOBODY, "the same links were asked for a moment ago", "wait for the callback"),

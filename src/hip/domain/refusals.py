@@ -5,7 +5,7 @@ a request for health information. The gateway's prose is never looked at.
 """
 
 from hip.domain.exchanges import Flow
-from hip.domain.refusal_catalogue import OF_A_CALL, OF_ANY_CALL, Actor, Explanation
+from hip.domain.refusal_catalogue import ITS_OWN_FAULT, OF_A_CALL, OF_ANY_CALL, Actor, Explanation
 
 __all__ = ["Actor", "Explanation", "explain"]
 
@@ -15,7 +15,7 @@ _ITS_OWN = Explanation(
     actor=Actor.NHA,
 )
 _UNKNOWN = Explanation(cause="not a code that this service knows", fix="look at the exchange", actor=Actor.IT)
-_ITS_OWN_FAULT = frozenset({"ABDM-1000", "ABDM-1011", "ABDM-1018", "ABDM-1020", "ABDM-1029", "ABDM-1048", "500", "503"})
+_ITS_OWN_FAULT = frozenset({*ITS_OWN_FAULT, "500", "503"})
 
 
 def explain(code: str, flow: Flow) -> Explanation:

@@ -32,7 +32,7 @@ MATRIX = {
     LinkStatus.READY: "         y    y     y     y      y     .     .     .",
     LinkStatus.REQUESTED: "     y    y     y     y      y     .     .     y",
     LinkStatus.LINKED: "        .    .     .     y      .     .     .     .",
-    LinkStatus.REFUSED: "       y    y     .     y      y     .     .     .",
+    LinkStatus.REFUSED: "       y    y     .     y      y     y     .     .",
     LinkStatus.SMS_REQUESTED: " .    .     .     y      y     y     y     y",
     LinkStatus.SMS_SENT: "      y    y     .     y      .     .     y     .",
     LinkStatus.UNANSWERED: "    y    y     .     y      y     .     y     y",
