@@ -1,6 +1,7 @@
 """Collections of what the gateway said and of what it was asked; part of ``storage``'s unit of work."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -8,6 +9,15 @@ from hip.application.listings import Listing
 from hip.domain.callbacks import Callback, CallbackId, Receipt
 from hip.domain.exchanges import Exchange, ExchangeId, Flow
 from hip.domain.identifiers import ConsentId, HipId, RequestId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """How many attempts of one HIP were refused, and the one that was sent last."""
+
+    hip_id: HipId
+    times: int
+    last: RequestId
 
 
 class Callbacks(Protocol):
@@ -50,6 +60,9 @@ class Exchanges(Protocol):
 
     async def forget(self, hip_id: HipId, flow: Flow, business_key: str, *, alias: str) -> None:
         """Put ``alias`` in the place of a business key that names a person (RET-02); the conversations stay."""
+
+    async def refused_lately(self, codes: Collection[str], *, since: datetime) -> Sequence[Refusals]:
+        """Of each HIP, in order of their ids, the attempts sent since then (UTC) that met one of ``codes``."""
 
     async def requests_since(self, hip_id: HipId, flow: Flow, business_key: str, since: datetime) -> int:
         """How many attempts since then left, or may have left, this service (LINK-02)."""

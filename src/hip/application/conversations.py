@@ -7,7 +7,16 @@ from hip.application.gateway_calls import GatewayCall, GenerateToken
 from hip.application.ports import Clock, Gateway, Ids
 from hip.application.storage import Units
 from hip.application.waits import Waits
-from hip.domain.errors import NO_SESSION, SESSIONS, GatewayRefused, SessionRefused, Transient, Waiting
+from hip.domain.errors import (
+    NO_SESSION,
+    NO_SESSION_FOR_CLOCK,
+    SESSIONS,
+    WRONG_CLOCK,
+    GatewayRefused,
+    SessionRefused,
+    Transient,
+    Waiting,
+)
 from hip.domain.exchanges import Exchange, ExchangeId, Outcome
 from hip.domain.identifiers import HipId, RequestId
 
@@ -88,7 +97,8 @@ class Conversations:
         except GatewayRefused as refusal:
             if refusal.call == SESSIONS:
                 # It was the session that was refused: the call itself never left.
-                return await self._settle(exchange, refused=refusal.status, code=NO_SESSION)
+                code = NO_SESSION_FOR_CLOCK if refusal.code in WRONG_CLOCK else NO_SESSION
+                return await self._settle(exchange, refused=refusal.status, code=code)
             if repeat_counts and call.flow.already_done(refusal.code):
                 return await self._settle(exchange, accepted=refusal.status, answered=call.flow.expects_callback)
             return await self._settle(exchange, refused=refusal.status, code=refusal.code)

@@ -1,10 +1,10 @@
 """What the relay looks for by our own clock, for nobody may ever tell: spent consents, OTPs, transfers that drag,
-callbacks that nobody reads.
+callbacks that nobody reads, a clock that the gateway finds wrong.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hip.application.consent_ends import end_consent
 from hip.application.ports import Alarm, Clock
@@ -12,10 +12,14 @@ from hip.application.storage import Units
 from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.consents import ConsentStatus, SignatureState
-from hip.domain.identifiers import HipId
+from hip.domain.errors import WRONG_CLOCK
+from hip.domain.identifiers import HipId, RequestId
 from hip.domain.link_attempts import WRONG_OTP
 
 _AT_ONCE = 50
+_LATELY = timedelta(minutes=10)
+_SEVERAL = 2
+_ONE_MINUTE = timedelta(minutes=1)
 
 Sweep = Callable[[], Awaitable[int]]
 
@@ -151,4 +155,32 @@ class SweepCallbacks:
                 waited = f"{(now - callback.received_at).total_seconds():.0f}s"
                 self.alarm("callbacks-unread", hip_id=callback.hip_id, subject=callback.id, detail=waited)
                 told += 1
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class SweepClock:
+    """The gateway refused several calls for their TIMESTAMP: a clock is wrong, ours most likely (contract §1.2).
+
+    One refusal alone may be a call that was long under way. Told at most once a minute for each HIP, and only when one
+    more has come, so that it ends when the clock is right.
+    """
+
+    units: Units
+    clock: Clock
+    alarm: Alarm
+    _told: dict[HipId, tuple[datetime, RequestId]] = field(default_factory=dict, repr=False)
+
+    async def __call__(self) -> int:
+        """For how many HIPs an alarm went out."""
+        now, told = self.clock(), 0
+        async with self.units() as uow:
+            refused = await uow.exchanges.refused_lately(WRONG_CLOCK, since=now - _LATELY)
+        for each in refused:
+            at, last = self._told.get(each.hip_id, (None, None))
+            if each.times < _SEVERAL or each.last == last or (at is not None and now - at < _ONE_MINUTE):
+                continue
+            self._told[each.hip_id] = (now, each.last)
+            self.alarm("clock-refused", hip_id=each.hip_id, subject=each.last, detail=f"{each.times} refusals")
+            told += 1
         return told

@@ -165,10 +165,16 @@ NOT_SENT = "not-sent"
 NO_SESSION = "no-session"
 """Code of a call that did not leave because the gateway gave us no session for it."""
 
+NO_SESSION_FOR_CLOCK = "no-session-clock"
+"""The same, because the gateway finds the TIMESTAMP of that call wrong."""
+
+WRONG_CLOCK = frozenset({"ABDM-1016", "ABDM-2402", NO_SESSION_FOR_CLOCK})
+"""By these the gateway says that our clock, or its own, is wrong (contract §1.2)."""
+
 SESSIONS = "sessions"
 """The call by which a session is asked for, before the one that is wanted."""
 
-UNSENT = frozenset({NOT_SENT, NO_SESSION})
+UNSENT = frozenset({NOT_SENT, NO_SESSION, NO_SESSION_FOR_CLOCK})
 
 
 class CircuitOpen(Transient):

@@ -193,6 +193,7 @@ OF_ANY_CALL: dict[str, Explanation] = {
     "no-session": _say(
         _IT, "the gateway gave us no session", "check client id and secret, then the network; it is tried again"
     ),
+    "no-session-clock": _say(_IT, "the gateway gave us no session, for it finds our TIMESTAMP wrong", _CLOCK),
     "ABDM-1001": _say(_IT, "the gateway has nothing under this id", _BRIDGE),
     "ABDM-1006": _say(_IT, "the gateway finds the body wrong", _BUG),
     "ABDM-1010": _say(_IT, "the gateway finds a value wrong", _BUG),

@@ -56,7 +56,7 @@ from hip.application.retries import RetryTransfer
 from hip.application.shares import AnswerShare
 from hip.application.sms import SendSmsLink
 from hip.application.storage import Topic
-from hip.application.sweeps import SweepAll, SweepCallbacks, SweepConsents, SweepDeadlines, SweepOtps
+from hip.application.sweeps import SweepAll, SweepCallbacks, SweepClock, SweepConsents, SweepDeadlines, SweepOtps
 from hip.application.tenants import FindFacility
 from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
@@ -237,10 +237,12 @@ class UseCases(DeclarativeContainer):
     sweep_otps = Singleton(SweepOtps, _a.units, _a.clock, _a.waits)
     sweep_deadlines = Singleton(SweepDeadlines, _a.units, _a.clock, _a.alarm)
     sweep_callbacks = Singleton(SweepCallbacks, _a.units, _a.clock, _a.waits, _a.alarm)
+    sweep_clock = Singleton(SweepClock, _a.units, _a.clock, _a.alarm)
     sweep = Singleton(
         SweepAll,
         List(
             sweep_callbacks,
+            sweep_clock,
             sweep_exchanges,
             sweep_consents,
             sweep_otps,

@@ -79,6 +79,7 @@ OPERATIONS: dict[str, Operation] = {
     "exchanges.lock_by_request_id": lambda uow: uow.exchanges.lock_by_request_id(HIP, _REQUEST),
     "exchanges.lock_latest": lambda uow: uow.exchanges.lock_latest(HIP, Flow.ON_INIT, "t"),
     "exchanges.lapsed": lambda uow: uow.exchanges.lapsed(now=NOW, limit=1),
+    "exchanges.refused_lately": lambda uow: uow.exchanges.refused_lately({"ABDM-1016"}, since=NOW),
     "exchanges.forget": lambda uow: uow.exchanges.forget(HIP, Flow.GENERATE_TOKEN, "k", alias="a"),
     "exchanges.requests_since": lambda uow: uow.exchanges.requests_since(HIP, Flow.ON_INIT, "t", NOW),
     "exchanges.list": lambda uow: uow.exchanges.list(_ALL),

@@ -7,10 +7,11 @@ from tests.builders.conversations import an_exchange
 from tests.builders.links import HIP
 from tests.builders.moments import DAY, MINUTE, NOW, SECOND
 
+from hip.application.conversation_storage import Refusals
 from hip.application.storage import Listing, Units
 from hip.domain.errors import Conflict
 from hip.domain.exchanges import Exchange, ExchangeId, Flow, Outcome
-from hip.domain.identifiers import RequestId
+from hip.domain.identifiers import HipId, RequestId
 
 pytestmark = pytest.mark.anyio
 FIRST = ExchangeId("exchange-1")
@@ -172,3 +173,25 @@ async def test_link_02_only_an_attempt_that_certainly_did_not_leave_is_not_count
     await save(units, answered.answer(answered.attempts[0].request_id, code=None, now=NOW + SECOND))
     async with units() as uow:
         assert await uow.exchanges.requests_since(HIP, Flow.GENERATE_TOKEN, "meera.k01@sbx", NOW) == 3
+
+
+async def test_what_was_refused_lately_is_counted_for_each_hip_with_the_last_one(units: Units) -> None:
+    codes, other = {"ABDM-1016", "ABDM-2402"}, HipId("IN0410000002")
+    refusals = [
+        (1, HIP, "ABDM-1016", 0),
+        (2, HIP, "ABDM-2402", 2),
+        (3, HIP, "ABDM-1092", 3),
+        (4, other, "ABDM-1016", 1),
+    ]
+    for number, hip_id, code, seconds in refusals:
+        exchange = numbered(number, after=seconds * SECOND, hip_id=hip_id, business_key=f"{number}@sbx")
+        await save(units, exchange.refuse(RequestId(f"attempt-{number}"), status=400, code=code, now=NOW + MINUTE))
+    await save(units, numbered(5, after=9 * SECOND, business_key="5@sbx"))  # not refused
+    async with units() as uow:
+        assert sorted(await uow.exchanges.refused_lately(codes, since=NOW), key=lambda each: -each.times) == [
+            Refusals(hip_id=HIP, times=2, last=RequestId("attempt-2")),
+            Refusals(hip_id=other, times=1, last=RequestId("attempt-4")),
+        ]
+        [one] = await uow.exchanges.refused_lately(codes, since=NOW + 2 * SECOND)
+        assert one == Refusals(hip_id=HIP, times=1, last=RequestId("attempt-2"))
+        assert await uow.exchanges.refused_lately(codes, since=NOW + MINUTE) == []

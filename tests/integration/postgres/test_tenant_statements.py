@@ -23,6 +23,7 @@ ABOUT_EVERY_HIP = {
     "outbox.renew",
     "outbox.waiting",
     "exchanges.lapsed",
+    "exchanges.refused_lately",
     "callbacks.overdue",
     "link_attempts.lapsed",
     "consents.spent",

@@ -172,7 +172,21 @@ def test_only_what_the_desk_can_mend_is_put_to_it_and_no_code_is_the_desks_in_an
 
 
 @pytest.mark.parametrize(
-    "code", ["no-answer", "no-reply", "not-sent", "no-session", "401", "403", "404", "408", "429", "500", "503"]
+    "code",
+    [
+        "no-answer",
+        "no-reply",
+        "not-sent",
+        "no-session",
+        "no-session-clock",
+        "401",
+        "403",
+        "404",
+        "408",
+        "429",
+        "500",
+        "503",
+    ],
 )
 def test_what_came_without_a_code_of_the_gateway_is_explained_as_well(code: str) -> None:
     for flow in Flow:

@@ -1,11 +1,13 @@
 """Exchanges and their attempts in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
+from hip.application.conversation_storage import Refusals
 from hip.application.storage import Listing
 from hip.domain.errors import Conflict
 from hip.domain.exchanges import Exchange, ExchangeId, Flow, Outcome
@@ -66,6 +68,15 @@ class MemoryExchanges:
         await self._session.step()
         rows = self._about(hip_id, flow, business_key)
         return sum(attempt.sent_at >= since and attempt.may_have_arrived for row in rows for attempt in row.attempts)
+
+    async def refused_lately(self, codes: Collection[str], *, since: datetime) -> Sequence[Refusals]:
+        await self._session.step()
+        met: defaultdict[HipId, list[tuple[datetime, RequestId]]] = defaultdict(list)
+        for row in self._rows:
+            met[row.hip_id] += [
+                (each.sent_at, each.request_id) for each in row.attempts if each.code in codes and each.sent_at >= since
+            ]
+        return [Refusals(hip_id=hip, times=len(each), last=max(each)[1]) for hip, each in sorted(met.items()) if each]
 
     async def list(self, listing: Listing) -> Sequence[Exchange]:
         await self._session.step()

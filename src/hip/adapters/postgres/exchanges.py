@@ -1,15 +1,16 @@
 """Exchanges and their attempts in Postgres."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, delete, func, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from hip.adapters.postgres.statements import Statements, listed, lock_number, upsert
 from hip.adapters.postgres.tables.conversations import attempts, exchanges
+from hip.application.conversation_storage import Refusals
 from hip.application.storage import Listing
 from hip.domain.errors import UNSENT, Conflict
 from hip.domain.exchanges import Attempt, Exchange, ExchangeId, Flow, Outcome
@@ -158,6 +159,21 @@ class PostgresExchanges:
             .where(or_(attempts.c.code.is_(None), attempts.c.code.not_in(UNSENT), attempts.c.answered_at.is_not(None)))
         )
         return int((await self._statements.run(counted)).scalar_one())
+
+    async def refused_lately(self, codes: Collection[str], *, since: datetime) -> Sequence[Refusals]:
+        rows = await self._statements.all(
+            select(
+                attempts.c.hip_id,
+                attempts.c.request_id,
+                func.count().over(partition_by=attempts.c.hip_id).label("times"),
+            )
+            .ext(distinct_on(attempts.c.hip_id))
+            .where(attempts.c.code.in_(sorted(codes)), attempts.c.sent_at >= since)
+            .order_by(attempts.c.hip_id, attempts.c.sent_at.desc(), attempts.c.request_id.desc())
+        )
+        return [
+            Refusals(hip_id=HipId(row["hip_id"]), times=row["times"], last=RequestId(row["request_id"])) for row in rows
+        ]
 
     async def list(self, listing: Listing) -> Sequence[Exchange]:
         return await self._all(listed(select(exchanges), exchanges, listing, at="opened_at"))

@@ -98,6 +98,13 @@ attempts = Table(
     Index("ix_attempts_exchange", "hip_id", "exchange_id"),
 )
 
+# Attempts that the gateway refused for our clock: none, as a rule.
+Index(
+    "ix_attempts_wrong_clock",
+    attempts.c.sent_at,
+    postgresql_where=attempts.c.code.in_(["ABDM-1016", "ABDM-2402", "no-session-clock"]),
+)
+
 outbox = Table(
     "outbox",
     METADATA,
