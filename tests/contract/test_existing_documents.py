@@ -28,7 +28,7 @@ from hip.application.intake import ReceiveVisit, bundle_work
 from hip.domain.bundles import BundleKey
 from hip.domain.errors import InvalidValue, StorageFailed
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import AbhaAddress, CareContextReference, HipId, PatientReference, VisitCode
+from hip.domain.identifiers import AbhaAddress, CareContextReference, PatientReference, VisitCode
 from hip.entrypoints.facilities import ConfiguredFacilities
 
 pytestmark = pytest.mark.anyio
@@ -81,7 +81,7 @@ async def left(request: pytest.FixtureRequest) -> AsyncIterator[Left]:
 
 @dataclass
 class Clinic:
-    elsewhere: HipId | None = None
+    elsewhere: str = ""
     bundles: MemoryDocuments = field(default_factory=MemoryDocuments)
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
 

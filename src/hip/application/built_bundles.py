@@ -10,6 +10,7 @@ from datetime import datetime
 
 from hip.application.context_notifies import notify_work
 from hip.application.linkables import ask_again
+from hip.application.mirrors import mirror_work
 from hip.application.storage import Topic, UnitOfWork, Visit, Work
 from hip.domain.audit import AuditEntry
 from hip.domain.bundles import Bundle, BundleRecord
@@ -39,8 +40,13 @@ class Built:
         )
 
 
-async def record_bundles(uow: UnitOfWork, hip_id: HipId, built: Sequence[Built], *, now: datetime) -> None:
-    """Add the records of documents that are stored, and complete the visits that now have all of theirs (LINK-05)."""
+async def record_bundles(
+    uow: UnitOfWork, hip_id: HipId, built: Sequence[Built], *, now: datetime, mirrored: bool = False
+) -> None:
+    """Add the records of documents that are stored, and complete the visits that now have all of theirs (LINK-05).
+
+    ``mirrored``: those are written in AMRIT's own form as well.
+    """
     visits = {one.visit.record.visit_code: one.visit for one in built}
     # The locks let exactly one of several workers that finish together see a visit complete.
     versions = await uow.visits.lock_versions(hip_id, sorted(visits))
@@ -68,6 +74,13 @@ async def record_bundles(uow: UnitOfWork, hip_id: HipId, built: Sequence[Built],
     if whole:
         flagged = await uow.triggers.process(hip_id, sorted(whole), now=now)
         await _complete(uow, hip_id, [current[code] for code in sorted(flagged)], now=now)
+        if mirrored:
+            await uow.outbox.add_all(
+                [
+                    Work(hip_id=hip_id, topic=Topic.PROJECTION, key=mirror_work(code), run_at=now)
+                    for code in sorted(flagged)
+                ]
+            )
 
 
 def _whole(visit: Visit, records: dict[HiType, BundleRecord]) -> bool:

@@ -54,6 +54,7 @@ class BuildBundle:
     validator: Validator
     facilities: Facilities
     clock: Clock
+    mirrored: bool = False
 
     async def __call__(self, hip_id: HipId, key: str) -> None:
         """Build the bundle ``visit|HiType`` names from the stored visit. Repeats give the same bytes.
@@ -68,7 +69,7 @@ class BuildBundle:
         # The document first: a record in Postgres without its bytes would be a bundle that cannot be served.
         await self.bundles.put(built.bundle)
         async with self.units() as uow:
-            await record_bundles(uow, hip_id, [built], now=self.clock())
+            await record_bundles(uow, hip_id, [built], now=self.clock(), mirrored=self.mirrored)
             await uow.commit()
 
     async def batch(self, rows: Sequence[OutboxRow]) -> AsyncGenerator[Outcome]:
@@ -185,7 +186,7 @@ class BuildBundle:
             await self.bundles.put_all([one.bundle for one in built])
         async with self.units() as uow:
             if built:
-                await record_bundles(uow, hip_id, built, now=self.clock())
+                await record_bundles(uow, hip_id, built, now=self.clock(), mirrored=self.mirrored)
             await uow.outbox.done_all([(work.row.id, work.row.attempt) for work, _ in works])
             await uow.commit()
 

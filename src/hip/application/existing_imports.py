@@ -32,14 +32,14 @@ _INDIA = timezone(timedelta(hours=5, minutes=30))
 
 @dataclass(frozen=True, slots=True)
 class ImportExisting:
-    """``elsewhere`` is the HIP of documents that name none."""
+    """``elsewhere`` is the HIP of documents that name none; empty for nowhere."""
 
     units: Units
     bundles: Bundles
     validator: Validator
     facilities: Facilities
     clock: Clock
-    elsewhere: HipId | None = None
+    elsewhere: str = ""
 
     async def __call__(self, found: Sequence[Found]) -> Sequence[Imported]:
         """One for each document, in order. Raises StorageFailed; then the same documents can be given again."""
@@ -115,7 +115,7 @@ class ImportExisting:
         newest: dict[BundleKey, tuple[str, ExistingBundle]] = {}
         fates: dict[str, Imported] = {}
         owners = await self._owners([each.visit_code for _, each in found])
-        stand_in = self.facilities.find(self.elsewhere or "")
+        stand_in = self.facilities.find(self.elsewhere)
         standing_in = [] if stand_in is None else [stand_in.hip_id]
         for place, existing in found:
             hips = owners[existing.visit_code] or standing_in
@@ -213,7 +213,7 @@ class ImportExisting:
         await self._say(uow, hip_id, "documents-imported", len(bundles))
 
     def _hip(self, facility: str | None, *, field: str) -> HipId:
-        known = self.facilities.find(facility or self.elsewhere or "")
+        known = self.facilities.find(facility or self.elsewhere)
         if known is None:
             raise InvalidValue(field, "a facility of this service")
         return known.hip_id

@@ -2,20 +2,25 @@
 
 from dataclasses import dataclass
 
+from hip.application.mirrors import MirrorVisit
 from hip.application.ports import Clock, KeyVault, Projections
 from hip.application.storage import Units
 from hip.domain.callbacks import CallbackId
-from hip.domain.identifiers import HipId, PatientReference, RequestId
+from hip.domain.identifiers import HipId, PatientReference, RequestId, VisitCode
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """``key`` is ``callback|id``, ``token|request id`` or ``contexts|patient reference``."""
+    """``key`` is ``callback|id``, ``token|request id``, ``contexts|patient reference`` or ``visit|visit code``.
+
+    The last is there only where ``mirror`` is (HIP_AMRIT_DUAL_WRITE).
+    """
 
     units: Units
     projections: Projections
     vault: KeyVault
     clock: Clock
+    mirror: MirrorVisit | None = None
 
     async def __call__(self, hip_id: HipId, key: str) -> None:
         """A Mongo outage raises StorageFailed: delayed, nothing lost."""
@@ -27,6 +32,10 @@ class Project:
                 await self._token(hip_id, RequestId(subject))
             case "contexts":
                 await self._contexts(hip_id, PatientReference(subject))
+                if self.mirror is not None:
+                    await self.mirror.patient(hip_id, PatientReference(subject))
+            case "visit" if self.mirror is not None:
+                await self.mirror(hip_id, VisitCode(subject))
 
     async def _callback(self, hip_id: HipId, callback_id: CallbackId) -> None:
         async with self.units() as uow:

@@ -46,6 +46,7 @@ from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
 from hip.application.link_tokens import AcceptToken
 from hip.application.linking import LinkVisit
+from hip.application.mirrors import MirrorVisit
 from hip.application.notifies import NotifyTransfer
 from hip.application.projections import Project
 from hip.application.rebuilds import RebuildVisit
@@ -62,7 +63,6 @@ from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
 from hip.application.waiting_entries import FetchEntry, SweepEntries
 from hip.application.work import RunRows
-from hip.domain.identifiers import HipId
 from hip.entrypoints import wiring
 from hip.entrypoints.logs import report_alarm, report_row
 from hip.entrypoints.settings import Settings
@@ -110,6 +110,7 @@ class MemoryAdapters(Adapters):
     units = database.provided.unit
     bundles = Singleton(MemoryDocuments)
     projections = bundles
+    mirror = Singleton(wiring.mirror, Adapters.settings)
     tokens = Singleton(MemoryTokenCache)
     jobs = Singleton(MemoryJobQueue)
     readiness = Dict(memory=database.provided.ping)
@@ -123,10 +124,13 @@ class ServerAdapters(Adapters):
     units = database.provided.unit
     bundles = Singleton(wiring.mongo, Adapters.settings)
     projections = bundles
+    mirror = Singleton(wiring.mirror, Adapters.settings)
     tokens = Singleton(wiring.token_cache, Adapters.settings, Adapters.vault)
     jobs = Singleton(wiring.job_queue, Adapters.settings)
     readiness = Dict(postgres=database.provided.ping, mongo=bundles.provided.ping, redis=tokens.provided.ping)
-    closers: Provider[Any] = List(bundles.provided.close, tokens.provided.close, jobs.provided.close)
+    closers: Provider[Any] = List(
+        bundles.provided.close, mirror.provided.close, tokens.provided.close, jobs.provided.close
+    )
 
 
 AnyAdapters = MemoryAdapters | ServerAdapters
@@ -140,14 +144,17 @@ class UseCases(DeclarativeContainer):
     entries_per_push = Dependency(instance_of=int)
     checksum: Dependency[Any] = Dependency()
     tries: Dependency[Any] = Dependency(default={})
-    elsewhere: Dependency[Any] = Dependency()
+    elsewhere = Dependency(instance_of=str)
+    mirrored = Dependency(instance_of=bool)
 
     _a = adapters
     conversations = Singleton(Conversations, _a.units, _a.gateway, _a.clock, _a.ids, _a.waits)
     gate = Singleton(ReleaseGate, _a.sealer, _a.pusher, _a.release_policy, entries_per_push)
 
     receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
-    build_bundle = Singleton(BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock)
+    build_bundle = Singleton(
+        BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock, mirrored
+    )
     import_existing = Singleton(ImportExisting, _a.units, _a.bundles, _a.validator, _a.facilities, _a.clock, elsewhere)
     rebuild_visit = Singleton(RebuildVisit, _a.units, _a.clock)
     request_token = Singleton(RequestToken, _a.units, conversations, _a.clock, _a.waits)
@@ -230,7 +237,8 @@ class UseCases(DeclarativeContainer):
     cancel_job = Singleton(CancelJob, _a.units, _a.clock)
     look_after_bridge = Singleton(LookAfterBridge, _a.units, _a.gateway, _a.facilities, _a.clock)
     note_configuration = Singleton(NoteConfiguration, _a.units, _a.clock)
-    project = Singleton(Project, _a.units, _a.projections, _a.vault, _a.clock)
+    mirror_visit = Singleton(MirrorVisit, _a.units, _a.bundles, _a.mirror)
+    project = Singleton(Project, _a.units, _a.projections, _a.vault, _a.clock, mirror_visit)
     relay_outbox = Singleton(RelayOutbox, _a.units, _a.jobs, _a.clock, _a.waits)
     sweep_exchanges = Singleton(SweepExchanges, _a.units, _a.clock)
     sweep_consents = Singleton(SweepConsents, _a.units, _a.clock)
@@ -291,7 +299,8 @@ def use_cases(adapters: AnyAdapters, settings: Settings) -> UseCases:
         entries_per_push=settings.push_entries_per_page,
         checksum=Object(wiring.checksum(settings)),
         tries=Object(settings.tries),
-        elsewhere=Object(HipId(settings.amrit_facility) if settings.amrit_facility else None),
+        mirrored=settings.amrit_dual_write == "on",
+        elsewhere=settings.amrit_facility,
     )
 
 

@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     amrit_facility: str = ""
     amrit_mongo_url: SecretStr | None = None
     amrit_mongo_database: str = "AmritHRP"
+    amrit_dual_write: Literal["off", "on"] = "off"
     gateway_url: str = _SANDBOX_GATEWAY
     cm_id: str = ""
     client_id: str = ""

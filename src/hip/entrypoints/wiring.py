@@ -20,8 +20,10 @@ from hip.adapters.key_vault.memory import MemoryKeyVault
 from hip.adapters.key_vault.vault import VaultKeyVault
 from hip.adapters.key_vault.vault_session import VaultSession, VaultSettings
 from hip.adapters.memory.circuit_memory import MemoryCircuitMemory
+from hip.adapters.memory.mirror import MemoryAmritMirror
 from hip.adapters.memory.session_cache import MemorySessionCache
 from hip.adapters.mongo.database import MongoDocuments
+from hip.adapters.mongo.mirror import MongoAmritMirror
 from hip.adapters.mongo.names import AMRIT, SEED
 from hip.adapters.otp_sender import HttpOtpSender, NoOtpSender, OtpSettings
 from hip.adapters.postgres.names import Names
@@ -36,6 +38,7 @@ from hip.application.circuits import Circuits
 from hip.application.conversations import Conversations
 from hip.application.discovery import DiscoveryRules
 from hip.application.link_inits import LinkingRules
+from hip.application.mirrors import NoMirror
 from hip.application.ports import (
     CircuitMemory,
     Clock,
@@ -273,6 +276,14 @@ def mongo(settings: Settings) -> MongoDocuments:
     return MongoDocuments(
         _secret(settings.mongo_url), settings.mongo_database, AMRIT if settings.names == "amrit" else SEED
     )
+
+
+def mirror(settings: Settings) -> MongoAmritMirror | MemoryAmritMirror | NoMirror:
+    if settings.amrit_dual_write == "off":
+        return NoMirror()
+    if settings.storage == "memory":
+        return MemoryAmritMirror()
+    return MongoAmritMirror(_secret(settings.amrit_mongo_url or settings.mongo_url), settings.amrit_mongo_database)
 
 
 def amrit_names(settings: Settings) -> AmritNames:

@@ -7,6 +7,7 @@ import pytest
 from dependency_injector.providers import Provider
 from tests.builders.edge import settings_in_memory
 
+from hip.application.mirrors import NoMirror
 from hip.entrypoints.container import adapters_for, opened, use_cases
 from hip.entrypoints.demo.stages import settings_of
 from hip.entrypoints.settings import SettingsInvalid
@@ -40,6 +41,16 @@ def test_every_provider_can_be_called(storage: str, tmp_path: Path):
             assert uses.push_transfer().units == adapters.units()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("storage", ["memory", "server"])
+@pytest.mark.parametrize("wanted", ["off", "on"])
+def test_documents_are_written_in_amrits_form_only_where_it_is_wanted(storage: str, wanted: str, tmp_path: Path):
+    settings = settings_of({**_environment(storage, tmp_path), "HIP_AMRIT_DUAL_WRITE": wanted})
+    uses = use_cases(adapters_for(settings), settings)
+    assert uses.build_bundle().mirrored is (wanted == "on")
+    assert isinstance(uses.mirror_visit().mirror, NoMirror) is (wanted == "off")
+    assert uses.project().mirror is uses.mirror_visit()
 
 
 def test_both_adapter_sets_have_the_same_providers(tmp_path: Path):
