@@ -35,6 +35,7 @@ _SKEW = timedelta(minutes=5)
 GENERATE_TOKEN = "/v3/token/generate-token"
 LINK = "/hip/v3/link/carecontext"
 SMS = "/hip/v3/link/patient/links/sms/notify2"
+CONTEXT_NOTIFY = "/hip/v3/link/context/notify"
 ON_DISCOVER = "/user-initiated-linking/v3/patient/care-context/on-discover"
 ON_INIT = "/user-initiated-linking/v3/link/care-context/on-init"
 ON_CONFIRM = "/user-initiated-linking/v3/link/care-context/on-confirm"
@@ -46,6 +47,7 @@ _BODIES: dict[str, Schema] = {
     GENERATE_TOKEN: SCHEMAS[Flow.GENERATE_TOKEN],
     LINK: SCHEMAS[Flow.LINK_CARE_CONTEXT],
     SMS: SCHEMAS[Flow.SMS_NOTIFY],
+    CONTEXT_NOTIFY: SCHEMAS[Flow.CONTEXT_NOTIFY],
     ON_DISCOVER: SCHEMAS[Flow.ON_DISCOVER],
     ON_INIT: SCHEMAS[Flow.ON_INIT],
     ON_CONFIRM: SCHEMAS[Flow.ON_CONFIRM],

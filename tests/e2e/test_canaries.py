@@ -28,7 +28,17 @@ from pymongo import MongoClient
 from redis import Redis
 from tests.builders.databases import a_postgres_database, connected, migrated
 from tests.e2e import own_gateway as gw
-from tests.e2e.outside import CONSENT, HIP_ID, TOKEN_CALLBACK, Outside, artefact, outside_of
+from tests.e2e.outside import (
+    ACCOUNT,
+    CONSENT,
+    CONTEXT_CALLBACK,
+    HIP_ID,
+    SHARE,
+    TOKEN_CALLBACK,
+    Outside,
+    artefact,
+    outside_of,
+)
 from tests.e2e.resting_places import RedisWatch, Resting, documents, places_of, readings, rows, said
 from tests.servers import Servers
 
@@ -93,6 +103,7 @@ STATED: dict[str, set[str]] = {
         "generate_token_response.abha_address",
         "initiated_link_request.abha_address",
         "link_attempts.abha_address",
+        "queue_tokens.abha_address",
         "GenerateLinkTokenResponse.abhaAddress",
         "PatientCareContexts.HealthId",
         IN_BUNDLES,
@@ -192,7 +203,34 @@ def live(outside: Outside) -> str:
     reference = outside.choose(found, abha_address=PARTNER_ADDRESS)
     assert "patient" in outside.confirm(reference, outside.otps[-1])
     outside.show(f"/v1/transfers/{transaction}", lambda shown: shown["state"] == "done")
+    scan(outside)
+    renew(outside)
+    outside.gateway.notify(ACCOUNT, {"notification": {"status": "DEACTIVATED", "patient": {"id": PARTNER_ADDRESS}}})
     return own.nonce
+
+
+def scan(outside: Outside) -> None:
+    """The patient shares a profile at a counter, and another that is refused; the gateway complains of the answer."""
+    profile = {
+        **{name: PATIENT[name] for name in ("name", "gender", "abhaNumber", "abhaAddress", "address")},
+        "dayOfBirth": "07",
+        "monthOfBirth": "07",
+        "yearOfBirth": "1977",
+        "phoneNumber": PHONE,
+    }
+    for intent in ("PROFILE_SHARE", "PAYMENT_SHARE"):
+        place = {"hipId": HIP_ID, "context": "7"}
+        asked = outside.gateway.notify(SHARE, {"intent": intent, "metaData": place, "profile": {"patient": profile}})
+        told, _ = outside.gateway.call(gw.ON_SHARE, lambda body, asked=asked: body["response"]["requestId"] == asked)
+        assert ("error" in told) is (intent == "PAYMENT_SHARE")
+
+
+def renew(outside: Outside) -> None:
+    """A new version of what is linked; the gateway takes the news, then refuses it in the patient's own words."""
+    outside.hand_over({**VISIT, "complaints": [{"text": "Canaryitis of the right wing"}]})
+    _, call = outside.gateway.call(gw.CONTEXT_NOTIFY)
+    error = {"code": "ABDM-1044", "message": f"{PATIENT['name']}, {ADDRESS}, {PHONE}, was not told"}
+    outside.gateway.notify(CONTEXT_CALLBACK, {"error": error, "response": {"requestId": call.id}})
 
 
 def suffer(outside: Outside) -> tuple[httpx.Response, ...]:
@@ -284,6 +322,12 @@ def test_data_01_what_is_the_patients_or_secret_lies_where_it_is_stated_and_nowh
 def test_the_search_finds_what_is_there(aftermath: Aftermath, kind: str, place: str) -> None:
     """A search that finds nothing anywhere would prove nothing."""
     assert place in aftermath.places(kind)
+
+
+def test_ret_02_whoever_closed_the_account_lies_nowhere_by_its_address(aftermath: Aftermath) -> None:
+    """Not where it was stated either; what Redis held was looked at while the account was still open."""
+    resting = [each for each in aftermath.resting if not each.place.startswith("Redis")]
+    assert places_of([PARTNER_ADDRESS.partition("@")[0]], resting) == set()
 
 
 def test_otp_01_the_otp_that_went_to_the_telephone_lies_nowhere(aftermath: Aftermath) -> None:
