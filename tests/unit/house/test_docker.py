@@ -11,7 +11,7 @@ from tests.unit.house.tree import ROOT
 
 from hip.entrypoints.settings import Settings
 
-STORES, OURS = ("postgres", "mongo", "redis"), ("migrate", "web", "relay", "worker")
+STORES, OURS = ("postgres", "mongo", "redis"), ("migrate", "web", "relay", "worker", "source")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -62,9 +62,20 @@ def test_two_web_processes_two_relays_and_as_many_workers_as_wanted() -> None:
     assert SERVICES["web"]["ports"] == ["127.0.0.1:8080-8081:8080"]
 
 
+def test_only_who_asks_for_amrit_takes_visits_from_it() -> None:
+    """Without its settings that command would end with 2, and be started again for ever."""
+    assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
+        "source": ["amrit"]
+    }
+    assert SERVICES["source"]["deploy"]["replicas"] > 1
+    assert SERVICES["source"]["healthcheck"] == {"disable": True}
+    named = set(re.findall(r"^# (HIP_\w+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"HIP_VISIT_SOURCE", "HIP_AMRIT_URL"} <= named
+
+
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("migrate", "db upgrade"), ("web", "serve"), ("relay", "relay"), ("worker", "worker")],
+    [("migrate", "db upgrade"), ("web", "serve"), ("relay", "relay"), ("worker", "worker"), ("source", "source run")],
 )
 def test_each_process_is_a_command_of_hip(name: str, command: str) -> None:
     from typer.main import get_command
@@ -96,7 +107,7 @@ def test_nothing_of_ours_starts_before_healthy_stores_and_a_finished_migration()
     healthy = {name: {"condition": "service_healthy"} for name in STORES}
     assert SERVICES["migrate"]["depends_on"] == healthy
     assert SERVICES["migrate"]["restart"] == "no"
-    for name in ("web", "relay", "worker"):
+    for name in ("web", "relay", "worker", "source"):
         wanted = healthy | {"migrate": {"condition": "service_completed_successfully"}}
         assert SERVICES[name]["depends_on"] == wanted
 
