@@ -10,6 +10,7 @@ from tests.builders.visits import a_visit
 
 from hip.application.gateway_calls import ContextNotify, GatewayError
 from hip.application.gateway_events import AccountChanged, NotifyAnswered
+from hip.application.passing_refusals import MOST_CALLS
 from hip.application.storage import Topic
 from hip.application.waits import Waits
 from hip.domain.accounts import AccountStatus
@@ -231,5 +232,25 @@ def test_a_visit_code_that_is_unknown_is_nothing_to_announce() -> None:
     async def story(house: House) -> None:
         await house.handlers[Topic.NOTIFY](HIP, f"{VisitCode('never')}|1")
         assert notifies(house) == []
+
+    play(story)
+
+
+@pytest.mark.parametrize("code", ["ABDM-1022", "ABDM-2429", "ABDM-1024", "ABDM-1018"])
+def test_a_refusal_by_callback_that_passes_is_waited_out_and_a_repeat_of_it_changes_nothing(code: str) -> None:
+    """Contract §1.10: never sooner than ``throttled``, and five calls at most."""
+
+    async def story(house: House) -> None:
+        await house.link()
+        await changed(house)
+        for said in range(1, MOST_CALLS + 1):
+            assert len(notifies(house)) == said
+            await answer(house, code)
+            await answer(house, code)
+            await later(house, house.waits.throttled * 0.9)
+            assert len(notifies(house)) == said
+            await later(house, house.waits.throttled * 30)
+        assert len(notifies(house)) == MOST_CALLS
+        assert (await conversation(house)).refusal == code
 
     play(story)
