@@ -100,6 +100,7 @@ VALUES: list[Any] = [
     PATIENT.address,
     IDENTIFIERS,
     QUERY,
+    QUERY.demographics,
     match_patient(QUERY, [PATIENT], likeness=always(1.0)),
     a_discovery(abha_address=ADDRESS),
     LINK_TOKEN,
