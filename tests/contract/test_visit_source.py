@@ -171,7 +171,8 @@ async def test_many_rows_are_closed_by_their_own_claims_only(source: VisitSource
     anew = [row for row in await source.claim(now=NOW, until=LATER, limit=100) if row.row_id in _ids(rows)]
     assert sorted(_ids(anew)) == sorted(_ids(rows[:2]))
     assert await source.done([], now=NOW) == 0
-    assert await source.done(rows, now=NOW) == 4
+    unknown = [SourceRow(row_id=1_000_000 + n, visit_code=VisitCode("1"), attempt=1) for n in range(1_200)]
+    assert await source.done([*unknown, *rows], now=NOW) == 4
     assert await source.done(anew, now=NOW) == 2
 
 

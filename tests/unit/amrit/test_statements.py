@@ -33,6 +33,19 @@ def test_a_claim_on_postgres_skips_locked_rows_and_says_what_its_index_says() ->
 
 
 @pytest.mark.parametrize("dialect", ["mysql", "postgresql"])
+def test_many_rows_are_closed_by_one_statement_that_finds_them_by_their_key(dialect: str) -> None:
+    say = TriggerStatements(trigger_table(NAMES, dialect), NAMES, dialect=dialect)
+    close = " ".join(str(say.close({7: 1, 8: 3}).compile(dialect=SPEAKING[dialect]())).split())
+    assert close.startswith("UPDATE ndhm_trg_visitdata SET ")
+    assert "WHERE ndhm_trg_visitdata.id IN (" in close
+    assert "ndhm_trg_visitdata.hip_attempts = CASE ndhm_trg_visitdata.id WHEN" in close
+
+
+def test_the_index_of_an_existing_table_is_made_while_others_write() -> None:
+    assert "CREATE INDEX CONCURRENTLY ix_hip_open" in preparation(NAMES, "postgresql")
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "postgresql"])
 def test_table_flag_and_schema_are_called_as_set(dialect: str) -> None:
     names = AmritNames(trigger_table="ndhm_trigger_visit_data", trigger_flag="process_flag", schema="db_iemr")
     assert "db_iemr.ndhm_trigger_visit_data" in _claim(dialect, names)

@@ -23,6 +23,9 @@ from hip.domain.identifiers import VisitCode
 OLDEST_SHARE = 4
 """One in so many rows of a claim is older than the window, if there are any."""
 
+AT_ONCE = 500
+"""Rows closed by one statement: what finishes together may be more than a statement takes parameters."""
+
 
 class AmritVisitSource:
     """Connects late. READ COMMITTED, so that MySQL locks the rows it takes and not the gaps between them."""
@@ -97,11 +100,13 @@ class AmritVisitSource:
         return grouped
 
     async def done(self, rows: Sequence[SourceRow], *, now: datetime) -> int:
-        if not rows:
-            return 0
         local = now.astimezone(INDIA).replace(tzinfo=None)
-        async with self._transaction() as connection:
-            return (await connection.execute(self._say.close(_attempts(rows)), {"now": local})).rowcount
+        closed = 0
+        for start in range(0, len(rows), AT_ONCE):
+            statement = self._say.close(_attempts(rows[start : start + AT_ONCE]))
+            async with self._transaction() as connection:
+                closed += (await connection.execute(statement, {"now": local})).rowcount
+        return closed
 
     async def put_off(self, row: SourceRow, *, until: datetime, reason: str) -> None:
         values = {"until": _utc(until), "reason": reason[:300]}
