@@ -133,7 +133,8 @@ class Conversations:
         said: Json | None = None
         for _ in range(ANNOUNCED_WITHIN):
             await asyncio.sleep(0.3)
-            said = await self._announcements(person)
+            # The list ends at a thousand: once it is seen there, it is asked for by its id.
+            said = await self._get(f"/v1/exchanges/{said['id']}") if said else await self._announcement(person)
             if not said:
                 continue
             last = said["attempts"][-1]
@@ -234,7 +235,7 @@ class Conversations:
             code for code, told in notices if (told.get("consentId"), told.get("status")) == (consent_id, "REVOKED")
         ]
 
-    async def _announcements(self, person: Person) -> Json | None:
+    async def _announcement(self, person: Person) -> Json | None:
         """Our exchange about the change, known by the REQUEST-IDs that the gateway saw with this visit."""
         calls = await self.stage.control.journal(path="link/context/notify", direction="in")
         ids = {entry.request_id for entry in calls if f'"{person.code}"' in json.dumps(entry.body)}

@@ -60,6 +60,7 @@ class Front:
         raw = await request.body()
         client: Client | None = None
         code: str | None = None
+        silent = False
         try:
             endpoint, tail = self._endpoint(request.method, path)
             client = self._admit(endpoint, path, headers)
@@ -74,7 +75,8 @@ class Front:
                 tail=tail,
             )
             reply = await endpoint.handle(call)
-            response = await self._accepted(path, reply)
+            silent = self.scenarios.strikes("silent-calls", path)
+            response = await self._accepted(path, reply, silent=silent)
         except Refusal as refusal:
             code = refusal.code or None
             response = self._refused(request.method, path, headers, refusal)
@@ -87,8 +89,11 @@ class Front:
             client_id=client.client_id if client else "",
             service_id=headers.get("x-hip-id") or headers.get("x-hiu-id") or "",
             code=code,
+            note="never answered" if silent else "",
             body=_readable(raw) if self.journal.keep_bodies else None,
         )
+        if silent:
+            await asyncio.sleep(HANG)
         await self._dawdle(path)
         return response
 
@@ -151,16 +156,14 @@ class Front:
             raise bad("ABDM-1035", "Invalid HIP id")
         return hip_id or ""
 
-    async def _accepted(self, path: str, reply: Reply) -> Response[bytes]:
+    async def _accepted(self, path: str, reply: Reply, *, silent: bool) -> Response[bytes]:
         content = b"" if reply.body is None else msgspec.json.encode(reply.body)
         then = reply.then
         if then is not None and self.scenarios.strikes("callback-before-reply", path):
             await self.sender.deliver(then)
             then = None
-        if self.scenarios.strikes("silent-calls", path):
-            if then is not None:
-                self.sender.later(then)
-            await asyncio.sleep(HANG)
+        if silent and then is not None:
+            self.sender.later(then)
             then = None
         # Started only after the reply went out, so that a callback overtakes it by scenario and not by chance.
         after = BackgroundTask(self._follow, then) if then is not None else None
