@@ -52,7 +52,8 @@ def configure() -> None:
             _only_allowed,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        # Standard error as it is when something is said, not as it was at the start: it may have been replaced since.
+        logger_factory=lambda *_: structlog.PrintLogger(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
     # httpx logs URLs and rq job descriptions: both may carry what must not be seen.
