@@ -1,15 +1,17 @@
 """Processes of their own that run the embedded servers, and the proof that nothing of them is left."""
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _HOLD = """
 import json, sys
 from pathlib import Path
@@ -53,6 +55,23 @@ def holder(
         yield Holder(process=process, **json.loads(line))
 
 
+@contextmanager
+def heir_of_orphans() -> Iterator[set[int]]:
+    """Become the parent of processes below us whose parent ends, and ask for the exit codes of those added at the end.
+
+    Until then each that ends stays a zombie, as where process 1 is slow to ask.
+    """
+    orphans: set[int] = set()
+    _take_orphans(yes=True)
+    try:
+        yield orphans
+    finally:
+        for pid in orphans:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        _take_orphans(yes=False)
+
+
 def processes_below(pid: int) -> set[int]:
     """``pid`` and every process it started, directly or not."""
     found = {pid}
@@ -76,3 +95,7 @@ def _lives(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"  # a zombie has ended; only nobody has asked for its exit code yet
+
+
+def _take_orphans(*, yes: bool) -> None:
+    assert ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0) == 0

@@ -6,12 +6,13 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.integration.embedded.answers import from_postgres, from_redis, written_to_mongo
-from tests.integration.embedded.holders import await_end, holder, processes_below
+from tests.integration.embedded.holders import await_end, heir_of_orphans, holder, processes_below
 
 import hip
 from hip.entrypoints.embedded import wheels
@@ -62,6 +63,21 @@ def test_a_start_while_the_servers_of_a_killed_parent_are_still_ending_waits_for
         held.process.wait()
         with embedded_servers(folder) as servers:
             assert from_postgres(servers.urls.database_url, "SELECT 7") == 7
+
+
+def test_a_killed_postgres_is_looked_at_only_once_all_of_it_has_ended(folder: Path) -> None:
+    """Still ending, it looks alive; the zombie it becomes holds its number, at which PostgreSQL refuses to start."""
+    with heir_of_orphans() as orphans, holder(folder) as held:
+        postmaster = held.pids["postgres"]
+        orphans |= processes_below(held.process.pid) - {held.process.pid}
+        os.kill(postmaster, signal.SIGSTOP)
+        held.process.kill()
+        held.process.wait()
+        end = threading.Timer(0.5, os.kill, (postmaster, signal.SIGKILL))
+        end.start()
+        with embedded_servers(folder) as servers:
+            assert from_postgres(servers.urls.database_url, "SELECT 7") == 7
+        end.join()
 
 
 def test_sigterm_of_the_parent_leaves_none_alive(folder: Path) -> None:

