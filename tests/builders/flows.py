@@ -130,10 +130,14 @@ class ScriptedPusher:
     pages: list[PushedPage] = field(default_factory=list)
     errors: list[HipError] = field(default_factory=list)
     unsafe: bool = False
+    pause: timedelta | None = None
 
     def check(self, url: str) -> None:
         if self.unsafe:
             raise UnsafeUrl("dataPushUrl: expected a public https address")
+
+    async def away(self, url: str) -> timedelta | None:
+        return self.pause
 
     async def push(self, page: PushedPage, *, url: str, hiu_id: str | None) -> int:
         if self.errors:

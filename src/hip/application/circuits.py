@@ -61,7 +61,16 @@ class Circuits:
         try:
             yield passage
         finally:
-            await self._learn(host, passage, probe_until=circuit.probe_until)
+            # Most calls are answered by a host against which nothing is held: that is nothing new.
+            if not (passage.alive and circuit == Circuit()):
+                await self._learn(host, passage, probe_until=circuit.probe_until)
+
+    async def wait(self, host: str) -> timedelta | None:
+        """How long no call to ``host`` would be let through; None when one may be tried. Changes nothing."""
+        if not self._rules.failures:
+            return None
+        circuit = await self.look(host)
+        return circuit.admit(self._rules, now=self._clock())[1].wait
 
     async def look(self, host: str) -> Circuit:
         """The circuit of ``host`` as it stands, for a person; changes nothing and never fails."""

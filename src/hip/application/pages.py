@@ -16,7 +16,7 @@ from hip.application.waits import Waits
 from hip.application.work import Handler
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.decisions import Decision
-from hip.domain.errors import DomainError, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
+from hip.domain.errors import CircuitOpen, DomainError, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
 from hip.domain.paging import by_push
 from hip.domain.transfers import Page, Transfer
 from hip.domain.waiting_entries import WaitingEntry
@@ -75,13 +75,21 @@ class PageRun:
         waiting, failures, stops = iter(groups), list[Transient](), list[Stopped]()
 
         async def carry() -> None:
+            unsure = True  # whether the host is there: at the beginning, and after each failure
             for group in waiting:
                 if stops:
                     return
                 try:
+                    if unsure:
+                        await self._require_host()
+                    unsure = False
                     await self._push(group, [servable.get(key_of(page)) for page in group])
+                except CircuitOpen as failure:
+                    failures.append(failure)
+                    return  # nor would the next be sent
                 except Transient as failure:
                     failures.append(failure)
+                    unsure = True
                 except Stopped as stopped:
                     stops.append(stopped)
 
@@ -92,6 +100,12 @@ class PageRun:
             raise stops[0]
         if failures:
             raise max(failures, key=lambda failure: failure.retry_after or timedelta(0))
+
+    async def _require_host(self) -> None:
+        """Raises CircuitOpen, before a page is decided on and sealed, when nothing would be sent anyway."""
+        wait = await self.pusher.away(self.transfer.request.data_push_url)
+        if wait is not None:
+            raise CircuitOpen("the requester keeps failing", retry_after=wait)
 
     async def _push(self, group: Sequence[Page], records: Sequence[BundleRecord | None]) -> None:
         for _ in range(_REREADS):
@@ -168,6 +182,9 @@ class PageRun:
         except (UnsafeUrl, KeyMaterialRefused) as refusal:
             await self.leave.withdraw(left)
             await self.books.end(pages, str(refusal))
+        except CircuitOpen:
+            await self.leave.withdraw(left)
+            raise
         except Transient as failure:
             await self.leave.withdraw(left)
             await self._push_failed(pages, failure)

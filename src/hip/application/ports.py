@@ -5,7 +5,7 @@ Every method that meets the outside raises Transient when another try may succee
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from hip.application.gateway_calls import GatewayCall
@@ -93,12 +93,16 @@ class Pusher(Protocol):
     def check(self, url: str) -> None:
         """Raises UnsafeUrl for an address that may never be called, as far as its text shows (PUSH-04)."""
 
+    async def away(self, url: str) -> timedelta | None:
+        """How long nothing will be sent to the host of ``url``, which kept failing; None when a push may be tried."""
+
     async def push(self, page: PushedPage, *, url: str, hiu_id: str | None) -> int:
         """POST one page to ``url``, verbatim. Returns the 2xx status.
 
         No token of ours goes along (PUSH-03), unless the operator named its host (contract §2.11).
 
-        Raises PushRefused for an answer that will not change, UnsafeUrl, and Transient otherwise.
+        Raises PushRefused for an answer that will not change, UnsafeUrl, and Transient otherwise: CircuitOpen when
+        nothing was sent because the host keeps failing.
         """
 
 

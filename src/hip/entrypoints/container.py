@@ -63,7 +63,7 @@ from hip.application.token_requests import RequestToken
 from hip.application.transfers import PushTransfer
 from hip.application.waiting_entries import FetchEntry, SweepEntries
 from hip.application.work import RunRows
-from hip.entrypoints import wiring
+from hip.entrypoints import outbound, wiring
 from hip.entrypoints.logs import report_alarm, report_row
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.vault_token import kept_alive
@@ -87,20 +87,21 @@ class Adapters(DeclarativeContainer):
     linking_rules = Singleton(wiring.linking_rules, settings)
     discovery_rules = Singleton(wiring.discovery_rules, settings)
     records = Singleton(JsonVisitRecords)
-    reader = Singleton(wiring.callback_reader, settings)
+    reader = Singleton(outbound.callback_reader, settings)
     composer = Singleton(FhirComposer)
     validator = Singleton(NrcesValidator)
     sealer = Singleton(CryptographySealer)
-    http = Singleton(wiring.gateway_http, settings, transport)
+    http = Singleton(outbound.gateway_http, settings, transport)
     vault = Singleton(wiring.vault, settings)
     sessions = Singleton(wiring.session_cache, settings, vault)
     circuit_memory = Singleton(wiring.circuit_memory, settings)
-    circuits = Singleton(wiring.circuits, settings, clock, circuit_memory)
-    circuit_states = Singleton(wiring.circuit_states, settings, clock, circuits)
-    gateway = Singleton(wiring.gateway, http, settings, clock, ids, sessions, circuits)
-    pusher = Singleton(wiring.pusher, settings, transport, gateway)
-    otp_sender = Singleton(wiring.otp_sender, settings, transport)
-    callback_auth = Singleton(wiring.callback_auth, settings, gateway, clock)
+    circuits = Singleton(outbound.circuits, settings, clock, circuit_memory)
+    circuit_states = Singleton(outbound.circuit_states, settings, clock, circuits)
+    gateway = Singleton(outbound.gateway, http, settings, clock, ids, sessions, circuits)
+    push_circuits = Singleton(outbound.push_circuits, settings, clock, circuit_memory)
+    pusher = Singleton(outbound.pusher, settings, transport, gateway, push_circuits)
+    otp_sender = Singleton(outbound.otp_sender, settings, transport)
+    callback_auth = Singleton(outbound.callback_auth, settings, gateway, clock)
 
 
 class MemoryAdapters(Adapters):

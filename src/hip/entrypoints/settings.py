@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     push_link_above: Literal["off"] | Annotated[int, Field(ge=1)] = "off"
     push_token_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     push_timeout: float = Field(default=30.0, gt=0, le=300)
+    push_failures: int = Field(default=5, ge=0, le=100)
+    push_pause: float = Field(default=30.0, gt=0, le=600)
 
     @field_validator(
         "facilities",

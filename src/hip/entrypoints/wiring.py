@@ -2,19 +2,14 @@
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 
-import httpx
 from pydantic import SecretStr
 
 from hip.adapters.amrit.names import AmritNames
 from hip.adapters.circuit_memory import RedisCircuitMemory
-from hip.adapters.gateway.callbacks import V3CallbackReader
-from hip.adapters.gateway.client import HttpGateway
-from hip.adapters.gateway.settings import GatewaySettings, host_of
-from hip.adapters.gateway.verification import CallbackAuth, JwksVerifier
 from hip.adapters.key_vault.local import LocalKeyVault
 from hip.adapters.key_vault.memory import MemoryKeyVault
 from hip.adapters.key_vault.vault import VaultKeyVault
@@ -25,44 +20,33 @@ from hip.adapters.memory.session_cache import MemorySessionCache
 from hip.adapters.mongo.database import MongoDocuments
 from hip.adapters.mongo.mirror import MongoAmritMirror
 from hip.adapters.mongo.names import AMRIT, SEED
-from hip.adapters.otp_sender import HttpOtpSender, NoOtpSender, OtpSettings
 from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.units import PostgresDatabase
-from hip.adapters.push.addresses import AddressRules
-from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.adapters.rq_jobs import RqJobQueue
 from hip.adapters.session_cache import RedisSessionCache
 from hip.adapters.token_cache import RedisTokenCache
 from hip.application.accounts import ChangeAccount
-from hip.application.circuits import Circuits
 from hip.application.conversations import Conversations
 from hip.application.discovery import DiscoveryRules
 from hip.application.link_inits import LinkingRules
 from hip.application.mirrors import NoMirror
 from hip.application.ports import (
-    CircuitMemory,
     Clock,
     Entropy,
     Facilities,
     Ids,
     KeyVault,
-    SessionCache,
     TokenCache,
     VisitRecords,
 )
 from hip.application.storage import Units
 from hip.application.waiting_entries import LeaveEntries
 from hip.application.waits import Waits
-from hip.domain.circuits import CircuitRules, CircuitState
 from hip.domain.identifiers import HipId
 from hip.domain.link_attempts import AuthenticationType
 from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
 from hip.entrypoints.facilities import ConfiguredFacilities
-from hip.entrypoints.logs import report_circuit
 from hip.entrypoints.settings import Settings
-
-MOUNTED_REQUESTER = "hiu.sandbox"
-"""The one host that is pushed to without a look-up, and only when an in-process transport stands for the network."""
 
 
 def _secret(value: SecretStr | None) -> str:
@@ -98,85 +82,16 @@ def checksum(settings: Settings) -> Callable[[bytes], str]:
     return as_hex if settings.push_checksum == "hex" else as_base64
 
 
-def gateway_http(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=transport, timeout=settings.gateway_timeout, follow_redirects=False, trust_env=False
-    )
-
-
 def circuit_memory(settings: Settings) -> MemoryCircuitMemory | RedisCircuitMemory:
     if settings.storage == "memory":
         return MemoryCircuitMemory()
     return RedisCircuitMemory(_secret(settings.redis_url), client_id=settings.client_id)
 
 
-def circuits(settings: Settings, clock: Clock, memory: CircuitMemory) -> Circuits:
-    rules = CircuitRules(
-        failures=settings.gateway_failures,
-        pause=timedelta(seconds=settings.gateway_pause) * settings.wait_scale,
-        # A call, and the session it may need first, each within its timeout.
-        probe=timedelta(seconds=2 * settings.gateway_timeout),
-    )
-    return Circuits(rules, clock, report_circuit, memory)
-
-
-def circuit_states(
-    settings: Settings, clock: Clock, circuits: Circuits
-) -> Mapping[str, Callable[[], Awaitable[CircuitState]]]:
-    """For the health check: whom we call, and how to ask for the state of its circuit."""
-
-    async def gateway_state() -> CircuitState:
-        return (await circuits.look(host_of(settings.gateway_url))).state(clock())
-
-    return {"gateway": gateway_state}
-
-
-def gateway(
-    http: httpx.AsyncClient, settings: Settings, clock: Clock, ids: Ids, sessions: SessionCache, circuits: Circuits
-) -> HttpGateway:
-    return HttpGateway(
-        http,
-        GatewaySettings(
-            base_url=settings.gateway_url,
-            cm_id=settings.consent_manager,
-            client_id=settings.client_id,
-            client_secret=client_secret(settings),
-            timeout=timedelta(seconds=settings.gateway_timeout),
-            paths=settings.gateway_paths,
-            phone_prefix=settings.sms_prefix,
-            throttle_wait=timedelta(seconds=60) * settings.wait_scale,
-        ),
-        clock=clock,
-        ids=ids,
-        sessions=sessions,
-        circuits=circuits,
-    )
-
-
 def change_account(
     settings: Settings, units: Units, tokens: TokenCache, clock: Clock, conversations: Conversations
 ) -> ChangeAccount:
     return ChangeAccount(units, tokens, clock, conversations if settings.account_answer == "on" else None)
-
-
-def callback_reader(settings: Settings) -> V3CallbackReader:
-    return V3CallbackReader(also=settings.callback_paths)
-
-
-def pusher(settings: Settings, transport: httpx.AsyncBaseTransport | None, gateway: HttpGateway) -> HttpPusher:
-    return HttpPusher(
-        PushSettings(
-            rules=AddressRules(
-                allow_loopback_http=settings.env == "sandbox",
-                trusted_hosts=frozenset({MOUNTED_REQUESTER}) if transport is not None else frozenset(),
-            ),
-            first_page=settings.push_first_page,
-            timeout=timedelta(seconds=settings.push_timeout),
-            token_hosts=frozenset(settings.push_token_hosts),
-        ),
-        transport=transport,
-        bearer=gateway,
-    )
 
 
 def leave_entries(settings: Settings, units: Units, clock: Clock, ids: Ids, entropy: Entropy) -> LeaveEntries:
@@ -195,30 +110,6 @@ def linking_rules(settings: Settings) -> LinkingRules:
 
 def discovery_rules(settings: Settings) -> DiscoveryRules:
     return DiscoveryRules(per_hour=settings.discovery_per_hour)
-
-
-def otp_sender(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> HttpOtpSender | NoOtpSender:
-    """Without HIP_OTP_URL no OTP can leave, and every patient who wants to link is told so."""
-    if not settings.otp_url:
-        return NoOtpSender()
-    return HttpOtpSender(
-        OtpSettings(
-            url=settings.otp_url,
-            headers={name: value.get_secret_value() for name, value in settings.otp_headers.items()},
-            body=settings.otp_body,
-        ),
-        transport=transport,
-    )
-
-
-def callback_auth(settings: Settings, gateway: HttpGateway, clock: Clock) -> CallbackAuth:
-    verifier = JwksVerifier(
-        gateway.jwks,
-        clock,
-        audience=settings.callback_audience or None,
-        issuers=frozenset({settings.callback_issuer}) if settings.callback_issuer else None,
-    )
-    return CallbackAuth(verifier=verifier, enforce=settings.callback_auth == "enforce")
 
 
 def vault_settings(settings: Settings) -> VaultSettings:

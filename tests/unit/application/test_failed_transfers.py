@@ -7,7 +7,7 @@ import pytest
 from tests.builders.flows import HIP, House, an_artefact
 from tests.builders.releases import transfer_of
 
-from hip.domain.errors import IllegalTransition, PushRefused, Transient
+from hip.domain.errors import CircuitOpen, IllegalTransition, PushRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import TransactionId
 from hip.domain.transfers import TransferOutcome, TransferState
@@ -48,5 +48,46 @@ def test_a_failed_transfer_is_retried_by_the_operator_and_sends_only_what_was_no
         assert len(house.pusher.pages) == 3
         with pytest.raises(IllegalTransition):
             await house.retry_transfer(HIP, T1, actor="test")
+
+    asyncio.run(story())
+
+
+def test_push_06_while_the_requesters_host_is_spared_no_page_is_decided_on_and_the_transfer_waits_for_it():
+    async def story() -> None:
+        house = House()
+        await house.link()
+        await house.grant(an_artefact())
+        await house.ask(an_artefact())
+        house.pusher.pause = timedelta(seconds=20)
+        await house.work()
+        assert house.pusher.pages == []
+        async with house.units() as uow:
+            pages = await uow.transfers.pending_pages(HIP, T1, limit=10)
+        assert [page.attempts for page in pages] == [0] * 3
+        house.pusher.pause = None
+        house.clock.advance(timedelta(seconds=19))
+        await house.work()
+        assert house.pusher.pages == [], "not before the pause is over"
+        house.clock.advance(timedelta(seconds=60))
+        await house.work()
+        assert len(house.pusher.pages) == 3
+        assert (await transfer_of(house)).outcome is TransferOutcome.TRANSFERRED
+
+    asyncio.run(story())
+
+
+def test_push_06_a_page_that_meets_the_pause_under_way_ends_the_run_and_is_sent_later():
+    async def story() -> None:
+        house = House()
+        await house.link()
+        await house.grant(an_artefact())
+        await house.ask(an_artefact())
+        house.pusher.errors = [CircuitOpen("push:hiu failed", retry_after=timedelta(seconds=30))] * 3
+        await house.work()
+        house.clock.advance(timedelta(seconds=90))
+        house.pusher.errors = []
+        await house.work()
+        assert len(house.pusher.pages) == 3
+        assert (await transfer_of(house)).outcome is TransferOutcome.TRANSFERRED
 
     asyncio.run(story())

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hip.application.gateway_events import AccountChanged
-from hip.entrypoints import wiring
+from hip.entrypoints import outbound
 from hip.entrypoints.demo.stages import settings_of
 from hip.entrypoints.settings import Settings, SettingsInvalid
 
@@ -61,7 +61,7 @@ def test_paths_that_were_moved_are_named_by_call_and_callback():
         }
     )
     body = {"status": "DEACTIVATED", "abhaAddress": "meera.k01@sbx"}
-    event = wiring.callback_reader(settings).read("/api/v4/hip/patient/deactivate", json.dumps(body).encode())
+    event = outbound.callback_reader(settings).read("/api/v4/hip/patient/deactivate", json.dumps(body).encode())
     assert isinstance(event, AccountChanged)
     assert settings.gateway_paths == {"on-share": "/patient-share/v4/on-share"}
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -11,11 +13,14 @@ import httpx
 from hip.adapters.push import pages
 from hip.adapters.push.addresses import AddressRules, PushTarget
 from hip.adapters.push.network import CheckedTransport, PinnedTransport, Resolver, system_resolver, system_trust
+from hip.application.circuits import Circuits, Passage
 from hip.application.ports import PushedPage
-from hip.domain.errors import DomainError, PushRefused, Transient
+from hip.domain.errors import DomainError, PushRefused, Transient, UnsafeUrl
 
 _NOT_YET_KNOWN = frozenset({400, 404})
 _BUSY = frozenset({408, 425, 429})
+# What a proxy says of a host behind it. Other 5xx may be about one page, and must not hold up those of others.
+_AWAY = frozenset({502, 503, 504})
 _UNAUTHORISED = 401
 _LONGEST_ANSWER = 64 * 1024  # bytes; nobody reads them, but a drained connection can be used again
 _DRAINED_WITHIN = 1.0  # seconds
@@ -53,7 +58,8 @@ class HttpPusher:
     """The ``Pusher`` port.
 
     ``transport`` replaces the network (an ASGI application in memory mode); the address rules hold all the same, and
-    only their ``trusted_hosts`` escape them. ``trust`` replaces the system's certificate store.
+    only their ``trusted_hosts`` escape them. ``trust`` replaces the system's certificate store. ``circuits`` spare a
+    host that does not answer, and the worker that waits for it (without: it is always tried).
     """
 
     def __init__(
@@ -64,9 +70,11 @@ class HttpPusher:
         transport: httpx.AsyncBaseTransport | None = None,
         trust: ssl.SSLContext | None = None,
         bearer: Bearer | None = None,
+        circuits: Circuits | None = None,
     ) -> None:
         self._settings = settings
         self._bearer = bearer
+        self._circuits = circuits
         self._transport: httpx.AsyncBaseTransport = (
             PinnedTransport(
                 settings.rules,
@@ -83,6 +91,16 @@ class HttpPusher:
         """See the port: the text alone, no name is looked up."""
         self._settings.rules.check(url)
 
+    async def away(self, url: str) -> timedelta | None:
+        """See the port. None as well for an address that may not be called: ``push`` says so."""
+        if self._circuits is None:
+            return None
+        try:
+            target = self._settings.rules.check(url)
+        except UnsafeUrl:
+            return None
+        return await self._circuits.wait(_name_of(target))
+
     async def push(self, page: PushedPage, *, url: str, hiu_id: str | None) -> int:  # noqa: ARG002 - the port's
         """One POST; see the port. A redirect is a refusal.
 
@@ -90,6 +108,7 @@ class HttpPusher:
 
         Transient carries the HTTP status as its code: ``400`` and ``404`` may mean that the requester does not know
         the transaction yet (contract §2.10). No code means that no answer was seen: the page may have arrived.
+        CircuitOpen means that nothing was sent.
         """
         target = self._settings.rules.check(url)
         content = pages.body(page, first_page=self._settings.first_page)
@@ -113,13 +132,24 @@ class HttpPusher:
     async def _post(self, target: PushTarget, content: bytes, token: str | None) -> int:
         request = self._request(target, content, token)
         limit = self._settings.timeout.total_seconds()
-        try:
-            async with asyncio.timeout(limit):
-                response = await self._transport.handle_async_request(request)
-        except (httpx.HTTPError, TimeoutError, OSError):
-            raise Transient("the requester did not answer") from None
+        async with self._passage(target) as passage:
+            try:
+                async with asyncio.timeout(limit):
+                    response = await self._transport.handle_async_request(request)
+            except (httpx.HTTPError, TimeoutError, OSError):
+                passage.alive = False
+                raise Transient("the requester did not answer") from None
+            passage.alive = response.status_code not in _AWAY
         await _dispose(response)
         return _judged(response)
+
+    @asynccontextmanager
+    async def _passage(self, target: PushTarget) -> AsyncGenerator[Passage]:
+        if self._circuits is None:
+            yield Passage(probe=False)
+            return
+        async with self._circuits.passage(_name_of(target)) as passage:
+            yield passage
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -149,6 +179,11 @@ class HttpPusher:
                 },
             },
         )
+
+
+def _name_of(target: PushTarget) -> str:
+    """Whose circuit it is: a requester may stand at the gateway's own address, and each has its own."""
+    return f"push:{target.host}:{target.port}"
 
 
 async def _token(bearer: Bearer) -> str:
