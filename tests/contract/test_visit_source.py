@@ -144,6 +144,36 @@ async def test_a_result_that_comes_after_the_end_opens_the_row_again(source: Vis
     assert rows[0].row_id in _ids(await source.claim(now=LATER, until=LATER, limit=100))
 
 
+async def test_a_result_that_comes_between_reading_and_the_end_opens_the_row_again_at_once(
+    source: VisitSource, place: str | None
+) -> None:
+    """Its documents were made without it, although they were finished after it came."""
+    rows = await source.claim(now=NOW, until=LATER, limit=2)
+    if isinstance(source, MemoryVisitSource):
+        source.result_came(rows[0].visit_code, at=NOW + timedelta(minutes=5))
+    else:
+        assert place is not None
+        await _add_result(place, rows[0].visit_code)
+    await source.done(rows, now=NOW + timedelta(minutes=8))
+    since = NOW - timedelta(days=1)
+    assert await source.reopen_late(since=since, limit=10) == 1
+    (again,) = [row for row in await source.claim(now=NOW, until=LATER, limit=100) if row.row_id in _ids(rows)]
+    assert (again.visit_code, again.attempt) == (rows[0].visit_code, 2)
+    assert await source.reopen_late(since=since, limit=10) == 0
+
+
+async def test_a_result_that_was_read_opens_nothing(source: VisitSource, place: str | None) -> None:
+    rows = await source.claim(now=NOW, until=LATER, limit=1)
+    if isinstance(source, MemoryVisitSource):
+        source.result_came(rows[0].visit_code, at=NOW + timedelta(minutes=5))
+    else:
+        assert place is not None
+        await _add_result(place, rows[0].visit_code)
+    (again,) = await source.claim(now=LATER, until=LATER + timedelta(minutes=10), limit=1)
+    assert await source.done([again], now=LATER) == 1
+    assert await source.reopen_late(since=NOW - timedelta(days=1), limit=10) == 0
+
+
 async def _add_result(url: str, code: VisitCode) -> None:
     at = (NOW + timedelta(minutes=5) + timedelta(hours=5, minutes=30)).replace(tzinfo=None)
     await asked(

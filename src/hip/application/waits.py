@@ -24,6 +24,9 @@ class Waits:
     under_way: timedelta = timedelta(minutes=5)
     """A call without a reply may still be on its way for so long: session and call, each within its longest timeout."""
 
+    late_results: timedelta = timedelta(minutes=1)
+    """Between two looks for laboratory results that came after their visit was read."""
+
     first_retry: timedelta = timedelta(seconds=2)
     longest_retry: timedelta = timedelta(minutes=10)
     """Exponential back-off between these two, with jitter (contract §1.10)."""

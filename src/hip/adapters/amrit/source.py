@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, bindparam, select, text
@@ -26,6 +26,9 @@ OLDEST_SHARE = 4
 AT_ONCE = 500
 """Rows closed by one statement: what finishes together may be more than a statement takes parameters."""
 
+SURE = timedelta(seconds=10)
+"""A result this much older than a claim is surely seen by its reading: clocks differ, and transactions take time."""
+
 
 class AmritVisitSource:
     """Connects late. READ COMMITTED, so that MySQL locks the rows it takes and not the gaps between them."""
@@ -45,7 +48,8 @@ class AmritVisitSource:
         async with self._transaction() as connection:
             rows = await self._due(connection, now=_utc(now), limit=limit)
             if rows:
-                await connection.execute(self._say.lease([row["id"] for row in rows], until=_utc(until)))
+                ids, read_at = [row["id"] for row in rows], _local(now - SURE)
+                await connection.execute(self._say.lease(ids, until=_utc(until), read_at=read_at))
         return [_source_row(row, row["hip_attempts"] + 1) for row in rows]
 
     async def _due(self, connection: AsyncConnection, *, now: datetime, limit: int) -> list[RowMapping]:
@@ -100,12 +104,11 @@ class AmritVisitSource:
         return grouped
 
     async def done(self, rows: Sequence[SourceRow], *, now: datetime) -> int:
-        local = now.astimezone(INDIA).replace(tzinfo=None)
         closed = 0
         for start in range(0, len(rows), AT_ONCE):
             statement = self._say.close(_attempts(rows[start : start + AT_ONCE]))
             async with self._transaction() as connection:
-                closed += (await connection.execute(statement, {"now": local})).rowcount
+                closed += (await connection.execute(statement, {"now": _local(now)})).rowcount
         return closed
 
     async def put_off(self, row: SourceRow, *, until: datetime, reason: str) -> None:
@@ -127,12 +130,11 @@ class AmritVisitSource:
                 await self._result_set(connection, each, [-1])
 
     async def reopen_late(self, *, since: datetime, limit: int) -> int:
-        local = since.astimezone(INDIA).replace(tzinfo=None)
         async with self._transaction() as connection:
             # Both are asked together, so a misfit here could be either's; ``check`` says whose.
             view = qualified(self._names, self._names.views + LAB_RESULTS.name)
             with fitting(f"view {view} or the trigger table", (KEY, "createddate"), "as `hip source schema` prints it"):
-                late = await _rows(connection, self._say.late(since=local, limit=limit))
+                late = await _rows(connection, self._say.late(since=_local(since), limit=limit))
             ids = [row["id"] for row in late]
             if ids:
                 await connection.execute(self._say.reopen(ids))
@@ -160,6 +162,10 @@ async def _rows(connection: AsyncConnection, statement: Select[Any]) -> list[Row
 
 def _source_row(row: RowMapping, attempt: int) -> SourceRow:
     return SourceRow(row_id=row["id"], visit_code=VisitCode(str(row["visitcode"])), attempt=attempt)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(INDIA).replace(tzinfo=None)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     false,
     literal,
     select,
+    text,
     true,
     update,
 )
@@ -22,6 +23,7 @@ from sqlalchemy import table as sa_table
 
 from hip.adapters.amrit.names import AmritNames
 from hip.adapters.amrit.result_sets import KEY, LAB_RESULTS
+from hip.adapters.amrit.tables import NOW
 
 
 class TriggerStatements:
@@ -30,6 +32,7 @@ class TriggerStatements:
         self._names = names
         self._flag: ColumnElement[Any] = table.c[names.trigger_flag]
         self._mysql = dialect == "mysql"
+        self._now = NOW[dialect]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -67,12 +70,19 @@ class TriggerStatements:
             columns.id, columns.visitcode, columns.beneficiaryregid, columns.visit_category, columns.visitdate
         ).where(columns.id.in_(ids))
 
-    def lease(self, ids: Sequence[int], *, until: datetime) -> Update:
+    def lease(self, ids: Sequence[int], *, until: datetime, read_at: datetime) -> Update:
+        """``until`` in UTC, ``read_at`` by the hospital's clock."""
         columns = self.table.c
         return (
             update(self.table)
             .where(columns.id.in_(ids))
-            .values({columns.hip_due_at: until, columns.hip_attempts: columns.hip_attempts + 1})
+            .values(
+                {
+                    columns.hip_due_at: until,
+                    columns.hip_attempts: columns.hip_attempts + 1,
+                    columns.hip_read_at: read_at,
+                }
+            )
         )
 
     def close(self, attempts: Mapping[int, int]) -> Update:
@@ -105,7 +115,10 @@ class TriggerStatements:
         )
 
     def late(self, *, since: datetime, limit: int) -> Select[Any]:
-        """Closed rows of visits with a result made since then (the hospital's clock) and after they closed."""
+        """Closed rows of visits with a result made since then (the hospital's clock) and after they were read.
+
+        Not after they were closed: a result that comes while the documents are made would never be seen.
+        """
         columns = self.table.c
         results = sa_table(
             self._names.views + LAB_RESULTS.name, column(KEY), column("createddate"), schema=self._names.schema
@@ -113,11 +126,16 @@ class TriggerStatements:
         return (
             select(columns.id)
             .join(results, results.c[KEY] == columns.visitcode)
-            .where(self._closed, results.c.createddate > since, results.c.createddate > columns.hip_done_at)
+            .where(self._closed, results.c.createddate > since, results.c.createddate > columns.hip_read_at)
             .distinct()
             .limit(limit)
         )
 
     def reopen(self, ids: Sequence[int]) -> Update:
-        flag = literal(0) if self._mysql else false()
-        return update(self.table).where(self.table.c.id.in_(ids)).values({self._flag: flag})
+        """Due at once. What another has opened meanwhile is left to whoever claimed it."""
+        columns = self.table.c
+        return (
+            update(self.table)
+            .where(columns.id.in_(ids), self._closed)
+            .values({self._flag: literal(0) if self._mysql else false(), columns.hip_due_at: text(self._now)})
+        )

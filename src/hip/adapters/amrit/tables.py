@@ -1,7 +1,7 @@
 """The trigger table as we use it, on PostgreSQL and on MySQL or MariaDB; and a small database of AMRIT's shape.
 
-Columns of ours stand beside AMRIT's: ``hip_due_at`` (UTC; its default is now), ``hip_attempts``, ``hip_reason``, and
-``hip_done_at`` (the hospital's clock, as AMRIT's own dates). On MySQL, which has no partial index, ``hip_open`` is
+Columns of ours stand beside AMRIT's: ``hip_due_at`` (UTC; its default is now), ``hip_attempts``, ``hip_reason``, and by
+the hospital's clock, as AMRIT's own dates, ``hip_read_at`` and ``hip_done_at``. On MySQL, which has no partial index, ``hip_open`` is
 computed from the flag: 1 on open rows and NULL on others, so that the index leads to open rows only.
 """
 
@@ -33,7 +33,7 @@ from hip.adapters.amrit.result_sets import DEMOGRAPHICS, KEY, LAB_RESULTS, OF_VI
 DIALECTS = ("postgresql", "mysql")
 _TYPES: dict[str, type[TypeEngine[Any]]] = {"int": BigInteger, "time": DateTime}
 ENTERED = "LEAST(COALESCE(visitdate, created_date, hip_due_at), hip_due_at)"
-_NOW = {"postgresql": "(now() AT TIME ZONE 'utc')", "mysql": "(utc_timestamp(6))"}
+NOW = {"postgresql": "(now() AT TIME ZONE 'utc')", "mysql": "(utc_timestamp(6))"}
 
 
 def _moment(dialect: str) -> TypeEngine[Any]:
@@ -45,9 +45,10 @@ def trigger_table(names: AmritNames, dialect: str, metadata: MetaData | None = N
     flag = names.trigger_flag
     flag_type: TypeEngine[Any] = mysql.BIT(1) if dialect == "mysql" else Boolean()
     ours: list[Any] = [
-        Column("hip_due_at", _moment(dialect), nullable=False, server_default=text(_NOW[dialect])),
+        Column("hip_due_at", _moment(dialect), nullable=False, server_default=text(NOW[dialect])),
         Column("hip_attempts", Integer, nullable=False, server_default="0"),
         Column("hip_reason", String(300)),
+        Column("hip_read_at", _moment(dialect)),
         Column("hip_done_at", _moment(dialect)),
     ]
     if dialect == "mysql":
@@ -139,12 +140,13 @@ def preparation(names: AmritNames, dialect: str) -> str:
     """
     speaking: Dialect = mysql.dialect() if dialect == "mysql" else postgresql.dialect()  # type: ignore[no-untyped-call]
     quote = speaking.identifier_preparer.quote
-    table, flag, now = qualified(names, quote(names.trigger_table)), quote(names.trigger_flag), _NOW[dialect]
+    table, flag, now = qualified(names, quote(names.trigger_table)), quote(names.trigger_flag), NOW[dialect]
     if dialect == "mysql":
         return (
             f"ALTER TABLE {table} ADD COLUMN hip_due_at DATETIME(6) NOT NULL DEFAULT {now} INVISIBLE,\n"
             "  ADD COLUMN hip_attempts INTEGER NOT NULL DEFAULT 0 INVISIBLE,\n"
             "  ADD COLUMN hip_reason VARCHAR(300) NULL INVISIBLE,\n"
+            "  ADD COLUMN hip_read_at DATETIME(6) NULL INVISIBLE,\n"
             "  ADD COLUMN hip_done_at DATETIME(6) NULL INVISIBLE,\n"
             f"  ADD COLUMN hip_open TINYINT GENERATED ALWAYS AS (CASE WHEN {flag} = 1 THEN NULL ELSE 1 END) VIRTUAL "
             "INVISIBLE;\n"
@@ -154,7 +156,7 @@ def preparation(names: AmritNames, dialect: str) -> str:
     return (
         f"ALTER TABLE {table} ADD COLUMN hip_due_at TIMESTAMP NOT NULL DEFAULT {now},\n"
         "  ADD COLUMN hip_attempts INTEGER NOT NULL DEFAULT 0,\n"
-        "  ADD COLUMN hip_reason VARCHAR(300),\n  ADD COLUMN hip_done_at TIMESTAMP;\n"
+        "  ADD COLUMN hip_reason VARCHAR(300),\n  ADD COLUMN hip_read_at TIMESTAMP,\n  ADD COLUMN hip_done_at TIMESTAMP;\n"
         f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE {flag} IS NOT TRUE;\n"
         f"CREATE INDEX CONCURRENTLY ix_hip_open ON {table} (hip_due_at, id) WHERE {flag} IS NOT TRUE;\n"
     )

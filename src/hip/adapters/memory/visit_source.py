@@ -15,6 +15,7 @@ class _Row:
     visit_code: VisitCode
     due_at: datetime
     attempt: int = 0
+    read_at: datetime | None = None
     done_at: datetime | None = None
     reason: str | None = None
     result_at: datetime | None = None
@@ -55,7 +56,7 @@ class MemoryVisitSource:
         claimed = []
         for _, row_id in due[:limit]:
             row = self._rows[row_id]
-            row.attempt, row.due_at = row.attempt + 1, until
+            row.attempt, row.due_at, row.read_at = row.attempt + 1, until, now
             claimed.append(SourceRow(row_id=row_id, visit_code=row.visit_code, attempt=row.attempt))
         return claimed
 
@@ -93,10 +94,13 @@ class MemoryVisitSource:
         late = [
             row
             for row in self._rows.values()
-            if row.done_at is not None and row.result_at is not None and row.result_at > max(row.done_at, since)
+            if row.done_at is not None
+            and row.read_at is not None
+            and row.result_at is not None
+            and row.result_at > max(row.read_at, since)
         ]
         for row in late[:limit]:
-            row.done_at = None
+            row.done_at, row.due_at = None, row.read_at or row.due_at  # at once
         return len(late[:limit])
 
     def _held(self, row: SourceRow) -> bool:

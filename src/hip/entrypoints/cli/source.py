@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
@@ -19,9 +20,6 @@ from hip.entrypoints.settings import Settings, SettingsInvalid
 app = typer.Typer(help="Visits from AMRIT's own database, and its documents.", no_args_is_help=True)
 app.command("import")(existing.import_documents)
 
-_LATE_EVERY = 60
-"""Rounds between two looks for laboratory results that came after the end."""
-_LATE_WITHIN = timedelta(days=7)
 _LONGEST_PAUSE = timedelta(minutes=1)
 """Between two claims while a store does not answer: each claim counts as a look at its rows."""
 
@@ -99,7 +97,7 @@ def sample(
 def run(once: Annotated[bool, typer.Option("--once", help="Stop when nothing is due.")] = False) -> None:
     """Take visits as they become ready, until SIGTERM; any number may run. Workers make the bundles.
 
-    What is taken and not finished when it stops is looked at again, by the next one, after ten minutes.
+    What is taken and not finished at a SIGTERM is put back for the next one; --once leaves it alone for ten minutes.
     """
     settings, url = _settings()
     taken = asyncio.run(_run(settings, url, once=once))
@@ -108,46 +106,54 @@ def run(once: Annotated[bool, typer.Option("--once", help="Stop when nothing is 
 
 async def _run(settings: Settings, url: str, *, once: bool) -> int:
     from hip.adapters.amrit.source import AmritVisitSource
-    from hip.application.visit_sources import SettleVisits, TakenVisit, TakeVisits
+    from hip.application.source_rounds import MOST_UNFINISHED, AttendSource
+    from hip.application.visit_sources import SettleVisits, TakeVisits
     from hip.entrypoints.container import adapters_for, opened, use_cases
     from hip.entrypoints.logs import configure, log
-    from hip.entrypoints.wiring import amrit_names
+    from hip.entrypoints.wiring import amrit_names, waits
 
     configure()
-    adapters = adapters_for(settings)
+    adapters, scaled = adapters_for(settings), waits(settings)
     source = AmritVisitSource(url, amrit_names(settings))
     receive, clock = use_cases(adapters, settings).receive_visit(), adapters.clock()
-    take = TakeVisits(source=source, receive=receive, records=adapters.records(), clock=clock)
-    settle = SettleVisits(source=source, units=adapters.units(), clock=clock)
+    attend = AttendSource(
+        source=source,
+        take=TakeVisits(source=source, receive=receive, records=adapters.records(), clock=clock),
+        settle=SettleVisits(source=source, units=adapters.units(), clock=clock),
+        clock=clock,
+        late_every=scaled.late_results,
+        most_unfinished=sys.maxsize if once else MOST_UNFINISHED,
+    )
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    count = rounds = failures = 0
-    unfinished: tuple[TakenVisit, ...] = ()
+    failures = 0
+    checked = False
     try:
         async with opened(adapters):
             while not stop.is_set():
-                new: tuple[TakenVisit, ...] = ()
+                before, ended = attend.taken, 0
                 try:
-                    if rounds == 0:
+                    if not checked:
                         await source.check()
-                    if rounds % _LATE_EVERY == 0:
-                        await source.reopen_late(since=clock() - _LATE_WITHIN, limit=200)
-                    new = tuple(await take())
-                    count, unfinished = count + len(new), (*unfinished, *new)
-                    unfinished = tuple(await settle(unfinished))
-                    rounds, failures = rounds + 1, 0
+                        checked = True
+                    ended = await attend()
+                    failures = 0
                 except Transient as failure:
-                    # What was taken is stored, and is asked about again until its claim runs out.
                     log.warning("source-waits", component="source", error=type(failure).__name__)
                     failures += 1
+                new = attend.taken - before
                 if once and not new:
                     break
-                if failures or not new:
-                    await _rest(stop, min(timedelta(seconds=1 << min(max(failures - 1, 0), 16)), _LONGEST_PAUSE))
+                if failures:
+                    await _rest(stop, min(timedelta(seconds=1 << min(failures - 1, 16)), _LONGEST_PAUSE))
+                elif not new and not ended:
+                    await _rest(stop, scaled.poll)
+            if stop.is_set():
+                await attend.leave()
     finally:
         await source.close()
-    return count
+    return attend.taken
 
 
 async def _rest(stop: asyncio.Event, pause: timedelta) -> None:
