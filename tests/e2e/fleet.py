@@ -1,4 +1,4 @@
-"""Relays and workers as an operator runs them, any number of each, over embedded servers; killed and told to stop."""
+"""Sources, relays and workers as an operator runs them, any number of each, over embedded servers; struck at random."""
 
 import json
 import random
@@ -17,6 +17,7 @@ from hip.entrypoints.embedded.servers import EmbeddedServers, embedded_servers
 
 HIP_ID, NAME = "IN0410000123", "Demo Clinic"
 _MODULE = "hip.entrypoints.cli.main"
+_COMMANDS = {"source": ("source", "run")}
 _SMS = "/api/hiecm/hip/v3/link/patient/links/sms/notify2"
 
 
@@ -50,13 +51,18 @@ class Fleet:
     kills: int = 0
     disturbances: int = 0
 
-    def start(self, *, relays: int, workers: int) -> None:
-        self.names = [f"relay-{n}" for n in range(relays)] + [f"worker-{n}" for n in range(workers)]
-        for name in self.names:
+    def start(self, *, relays: int = 0, workers: int = 0, sources: int = 0) -> None:
+        """Beside what runs already; each kind once."""
+        counts = {"source": sources, "relay": relays, "worker": workers}
+        begun = [f"{kind}-{number}" for kind, count in counts.items() for number in range(count)]
+        self.names += begun
+        for name in begun:
             self._start(name)
 
     def _start(self, name: str) -> None:
-        self.group.start(name, name.partition("-")[0], module=_MODULE, environment=self.environment)
+        kind = name.partition("-")[0]
+        arguments = _COMMANDS.get(kind, (kind,))
+        self.group.start(name, *arguments, module=_MODULE, environment=self.environment)
 
     def kill_one(self) -> None:
         """SIGKILL to one at random and everything below it; it is started again."""
@@ -70,11 +76,21 @@ class Fleet:
 
     def stop_one_worker(self) -> None:
         """SIGTERM to a worker, which must end well; it is started again."""
-        name = next(name for name in self.names if name.startswith("worker"))
+        self.restart(next(name for name in self.names if name.startswith("worker")))
+
+    def restart(self, name: str) -> None:
+        """SIGTERM, and another in its place."""
+        self.stop(name)
+        self.names.append(name)
+        self._start(name)
+
+    def stop(self, name: str) -> int | None:
+        """SIGTERM, to which it must end well, and nobody in its place; its exit code."""
         process = self.group.processes[name]
         process.stop()
         assert "Traceback" not in process.log.read_text(encoding="utf-8", errors="replace")
-        self._start(name)
+        self.names.remove(name)
+        return process.exit_code
 
     def flush_redis(self) -> None:
         with Redis.from_url(self.servers.urls.redis_url) as client:

@@ -37,7 +37,10 @@ class AttendSource:
     looked_at: datetime | None = field(default=None, init=False)
 
     async def __call__(self) -> int:
-        """One round: how many of the visits that were taken are finished or given up now. Raises Transient when a store is away; what was taken before is kept, and asked about again."""
+        """One round: how many of the visits that were taken are finished or given up now.
+
+        Raises Transient when a store is away; what was taken before is kept, and asked about again.
+        """
         now = self.clock()
         if self.looked_at is None or now - self.looked_at >= self.late_every:
             await self.source.reopen_late(since=now - LATE_WITHIN, limit=MOST_LATE)

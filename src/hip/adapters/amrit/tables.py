@@ -1,8 +1,8 @@
 """The trigger table as we use it, on PostgreSQL and on MySQL or MariaDB; and a small database of AMRIT's shape.
 
 Columns of ours stand beside AMRIT's: ``hip_due_at`` (UTC; its default is now), ``hip_attempts``, ``hip_reason``, and by
-the hospital's clock, as AMRIT's own dates, ``hip_read_at`` and ``hip_done_at``. On MySQL, which has no partial index, ``hip_open`` is
-computed from the flag: 1 on open rows and NULL on others, so that the index leads to open rows only.
+the hospital's clock, as AMRIT's own dates, ``hip_read_at`` and ``hip_done_at``. On MySQL, which has no partial index,
+``hip_open`` is computed from the flag: 1 on open rows and NULL on others, so that the index leads to open rows only.
 """
 
 from collections.abc import Iterator
@@ -156,7 +156,8 @@ def preparation(names: AmritNames, dialect: str) -> str:
     return (
         f"ALTER TABLE {table} ADD COLUMN hip_due_at TIMESTAMP NOT NULL DEFAULT {now},\n"
         "  ADD COLUMN hip_attempts INTEGER NOT NULL DEFAULT 0,\n"
-        "  ADD COLUMN hip_reason VARCHAR(300),\n  ADD COLUMN hip_read_at TIMESTAMP,\n  ADD COLUMN hip_done_at TIMESTAMP;\n"
+        "  ADD COLUMN hip_reason VARCHAR(300),\n"
+        "  ADD COLUMN hip_read_at TIMESTAMP,\n  ADD COLUMN hip_done_at TIMESTAMP;\n"
         f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE {flag} IS NOT TRUE;\n"
         f"CREATE INDEX CONCURRENTLY ix_hip_open ON {table} (hip_due_at, id) WHERE {flag} IS NOT TRUE;\n"
     )

@@ -56,6 +56,11 @@ class ServiceProcess:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._process.poll()
+
     def address(self) -> str:
         """The URL of the line ``listening URL`` on its standard output. Raises ProcessFailed."""
         stdout = self._process.stdout
