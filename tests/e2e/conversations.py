@@ -15,7 +15,7 @@ import httpx
 from tests.e2e.townsfolk import Person
 
 from hip.entrypoints.demo.stages import HIP_ID, Stage
-from hip.entrypoints.sandbox.control import Refused
+from hip.entrypoints.sandbox.control_line import Refused
 from hip.entrypoints.sandbox.views import ConsentCase, HiuTransferView
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.sandbox.conftest import OTHER_HIP, Network, NetworkFactory
 from tests.unit.sandbox.scripted_hip import HIP_ID, Seen, entry, stamp
 
-from hip.entrypoints.sandbox.control import Refused
+from hip.entrypoints.sandbox.control_line import Refused
 from hip.entrypoints.sandbox.views import ConsentCase
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from abdm_ecdh import KeyMaterial, encrypt, generate_key_material
 from tests.unit.sandbox.conftest import Network, NetworkFactory
 from tests.unit.sandbox.scripted_hip import BUNDLE, ScriptedHip, Seen, entry
 
-from hip.entrypoints.sandbox.control import Refused
+from hip.entrypoints.sandbox.control_line import Refused
 from hip.entrypoints.sandbox.hiu.config import HiuConfig, UnknownFault
 from hip.entrypoints.sandbox.hiu.opening import open_page
 from hip.entrypoints.sandbox.hiu.pages import BadPage, read_page

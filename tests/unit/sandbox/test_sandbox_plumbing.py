@@ -14,7 +14,8 @@ from tests.unit.sandbox.scripted_hip import ScriptedHip, entry
 
 from hip.entrypoints.sandbox.__main__ import main
 from hip.entrypoints.sandbox.background import Background
-from hip.entrypoints.sandbox.control import NeverHappened, SandboxControl
+from hip.entrypoints.sandbox.control import SandboxControl
+from hip.entrypoints.sandbox.control_line import NeverHappened
 from hip.entrypoints.sandbox.gateway.config import GatewayConfig
 from hip.entrypoints.sandbox.gateway_line import GatewayAbsent
 from hip.entrypoints.sandbox.hiu.app import create_app as create_hiu

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.sandbox.conftest import Network
 from tests.unit.sandbox.scripted_hip import HIP_ID, ScriptedHip, Seen, entry
 
-from hip.entrypoints.sandbox.control import Refused, SandboxControl
+from hip.entrypoints.sandbox.control import SandboxControl
+from hip.entrypoints.sandbox.control_line import Refused
 from hip.entrypoints.sandbox.gateway.scenarios import SCENARIOS, Scenarios
 from hip.entrypoints.sandbox.switches import Switch, UnknownScenario, read_switch
 

@@ -17,7 +17,7 @@ from hip.entrypoints.certify.repertory import PLAYS
 from hip.entrypoints.certify.scene import NotHeld, Scene, Shown
 from hip.entrypoints.certify.townsfolk import Person
 from hip.entrypoints.demo.stages import Stage
-from hip.entrypoints.sandbox.control import NeverHappened, Refused
+from hip.entrypoints.sandbox.control_line import NeverHappened, Refused
 
 SIDE_BY_SIDE = 8
 """Cases under way at a time in one process; real processes share the machine, and get fewer."""

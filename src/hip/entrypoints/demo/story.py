@@ -8,7 +8,7 @@ from typing import Any
 from hip.domain.errors import HipError
 from hip.entrypoints.demo.examples import Example, example_profiles, example_visits
 from hip.entrypoints.demo.stages import HIP_ID, Stage
-from hip.entrypoints.sandbox.control import NeverHappened, Refused
+from hip.entrypoints.sandbox.control_line import NeverHappened, Refused
 from hip.entrypoints.sandbox.parties import Patient
 from hip.entrypoints.sandbox.views import ConsentCase, DiscoveryView, OpenedRecord
 
