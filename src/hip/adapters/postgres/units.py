@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from hip.adapters.postgres.audit import PostgresAudit
 from hip.adapters.postgres.bundle_jobs import PostgresBundleJobs
 from hip.adapters.postgres.callbacks import PostgresCallbacks
+from hip.adapters.postgres.care_contexts import PostgresCareContexts
 from hip.adapters.postgres.consents import PostgresConsents, PostgresDiscoveries
 from hip.adapters.postgres.decisions import PostgresDecisions
 from hip.adapters.postgres.dsn import engine_url
@@ -21,7 +22,8 @@ from hip.adapters.postgres.exchanges import PostgresExchanges
 from hip.adapters.postgres.failures import FAILED, translated
 from hip.adapters.postgres.leadership import PostgresLeadership
 from hip.adapters.postgres.link_attempts import PostgresLinkAttempts
-from hip.adapters.postgres.links import PostgresCareContexts, PostgresLinkRequests, PostgresLinkTokens
+from hip.adapters.postgres.link_requests import PostgresLinkRequests
+from hip.adapters.postgres.link_tokens import PostgresLinkTokens
 from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.outbox import CHANNEL, PostgresOutbox
 from hip.adapters.postgres.patients import PostgresPatients
