@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from hip.application.bundle_storage import BundleJobs, BundleRecords, Triggers, Visit, Visits
 from hip.application.conversation_storage import Callbacks, Exchanges
 from hip.application.listings import Listing
+from hip.application.lost_work import LostWork
 from hip.application.outbox_storage import Claim, Job, JobState, Outbox, OutboxRow, Topic, Work
 from hip.application.patient_storage import LinkAttempts, Shares
 from hip.application.record_storage import CareContexts, Patients
@@ -47,6 +48,7 @@ __all__ = [
     "LinkRequests",
     "LinkTokens",
     "Listing",
+    "LostWork",
     "Outbox",
     "OutboxRow",
     "Patients",
@@ -200,6 +202,8 @@ class UnitOfWork(Protocol):
     def waiting_entries(self) -> WaitingEntries: ...
     @property
     def decisions(self) -> Decisions: ...
+    @property
+    def lost_work(self) -> LostWork: ...
     @property
     def audit(self) -> Audit: ...
     async def commit(self) -> None:

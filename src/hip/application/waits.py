@@ -53,6 +53,9 @@ class Waits:
     duplicate_window: timedelta = timedelta(seconds=75)
     """A token request is remembered for at least 69 s, also when it was refused: sooner it meets ABDM-1092."""
 
+    lost: timedelta = timedelta(minutes=15)
+    """What waits for work and has not changed for so long must have its outbox row; an answer is given up sooner."""
+
     otp_unasked: timedelta = timedelta(hours=24)
     """A confirm counts by when it came, and may be read late: so long after its OTP's end an attempt is given up."""
 
@@ -84,6 +87,8 @@ class Waits:
         changes["heartbeat"] = changes["lease"] / 3  # type: ignore[operator]
         # The timeouts of HTTP are not scaled; a call taken for lost too early would be given up while it is answered.
         changes["under_way"] = max(whole.under_way * scale, timedelta(seconds=5))
+        # The answer of a call that may be under way is given up before anybody looks for the row it waits in.
+        changes["lost"] = max(whole.lost * scale, 2 * changes["under_way"])  # type: ignore[operator]
         changes["poll"] = max(whole.poll * scale, timedelta(milliseconds=50))
         return cls(**changes)  # type: ignore[arg-type]
 

@@ -46,6 +46,7 @@ from hip.application.link_inits import AnswerLinkInit
 from hip.application.link_results import AcceptLinkResult, AcceptNotify
 from hip.application.link_tokens import AcceptToken
 from hip.application.linking import LinkVisit
+from hip.application.lost_work_sweep import SweepLostWork
 from hip.application.mirrors import MirrorVisit
 from hip.application.notifies import NotifyTransfer
 from hip.application.projections import Project
@@ -247,6 +248,7 @@ class UseCases(DeclarativeContainer):
     sweep_deadlines = Singleton(SweepDeadlines, _a.units, _a.clock, _a.alarm)
     sweep_callbacks = Singleton(SweepCallbacks, _a.units, _a.clock, _a.waits, _a.alarm)
     sweep_clock = Singleton(SweepClock, _a.units, _a.clock, _a.alarm)
+    sweep_lost_work = Singleton(SweepLostWork, _a.units, _a.clock, _a.waits, _a.alarm)
     sweep = Singleton(
         SweepAll,
         List(
@@ -257,6 +259,7 @@ class UseCases(DeclarativeContainer):
             sweep_otps,
             sweep_deadlines,
             sweep_entries,
+            sweep_lost_work,
             seal_decisions,
         ),
     )

@@ -21,6 +21,7 @@ from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored
 from tests.builders.transfers import a_page, a_transfer, a_waiting_entry
 from tests.builders.visits import MEERA
 
+from hip.application.lost_work import Lost, Waiting
 from hip.application.storage import Listing, Topic, UnitOfWork, Work
 from hip.domain.callbacks import CallbackId
 from hip.domain.discovery import PatientIdentifiers
@@ -41,6 +42,7 @@ _REQUEST, _VISIT, _TRANSACTION = RequestId("r"), VisitCode("88120"), Transaction
 _CONSENT, _PATIENT, _CONTEXT = ConsentId("c"), PatientReference("p"), CareContextReference("88120")
 _MOBILE = PatientIdentifiers(mobiles=frozenset({"9876543210"}))
 _ALL = Listing()
+_LOST = Lost(hip_id=HIP, topic=Topic.CALLBACK, key="callback-1", state="received", place=())
 
 
 async def _appended(uow: UnitOfWork) -> None:
@@ -192,6 +194,8 @@ OPERATIONS: dict[str, Operation] = {
     "decisions.list": lambda uow: uow.decisions.list(_ALL),
     "decisions.numbered": lambda uow: uow.decisions.numbered(HIP, after=0, limit=1),
     "decisions.tally": lambda uow: uow.decisions.tally(HIP, _CONSENT),
+    "lost_work.look": lambda uow: uow.lost_work.look(Waiting.VISIT, behind=None, before=NOW, since=NOW, limit=1),
+    "lost_work.take": lambda uow: uow.lost_work.take(Waiting.CALLBACK, [_LOST], before=NOW, now=NOW),
     "audit.append": _appended,
     "audit.list": lambda uow: uow.audit.list(_ALL),
     "audit.chain": lambda uow: uow.audit.chain(HIP, after=0, limit=1),

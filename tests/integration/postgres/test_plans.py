@@ -7,10 +7,11 @@ import pytest
 from tests.builders.databases import connected, emptied
 from tests.builders.links import HIP, MEERA_ADDRESS
 from tests.builders.moments import NOW, SECOND
-from tests.builders.plans import plans_of
+from tests.builders.plans import generic_plans_of, plans_of
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record
 
 from hip.adapters.postgres.units import PostgresDatabase
+from hip.application.lost_work import Waiting
 from hip.application.storage import Topic, UnitOfWork
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.exchanges import Flow
@@ -65,7 +66,8 @@ INSERT INTO bundles (hip_id, visit_code, hi_type, version, sha256, size, valid, 
     SELECT 'IN0410000123', n, 'Prescription', 1, '', 1, true, now(), now() FROM generate_series(1, 6000) n;
 INSERT INTO visits (hip_id, visit_code, patient_reference, sealed_source, digest, version, received_at)
     SELECT 'IN0410000123', n, n, '', '', 1, now() FROM generate_series(1, 6000) n;
-INSERT INTO ndhm_trigger_visit_data SELECT 'IN0410000123', n, false, now(), NULL FROM generate_series(1, 6000) n;
+INSERT INTO ndhm_trigger_visit_data SELECT 'IN0410000123', n, n % 100 = 0, now(),
+    CASE WHEN n % 100 = 0 THEN timestamptz '2026-03-13' END FROM generate_series(1, 6000) n;
 """
 _DOCUMENT = a_bundle_key(visit_code=VisitCode("7"))
 _WANTED = PatientIdentifiers(
@@ -86,6 +88,36 @@ async def filled(database: PostgresDatabase, url: str) -> AsyncIterator[Postgres
 
 
 QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = {
+    "lost_work.look, callbacks": (
+        lambda uow: uow.lost_work.look(Waiting.CALLBACK, behind=None, before=NOW, since=NOW, limit=50),
+        {"ix_callbacks_unread", "ix_outbox_key"},
+    ),
+    "lost_work.look, transfers": (
+        lambda uow: uow.lost_work.look(Waiting.TRANSFER, behind=None, before=NOW, since=NOW, limit=50),
+        {"ix_data_flow_request_open", "ix_outbox_key"},
+    ),
+    "lost_work.look, links": (
+        lambda uow: uow.lost_work.look(Waiting.LINK, behind=None, before=NOW, since=NOW, limit=50),
+        {"ix_initiated_link_request_under_way", "ix_outbox_key"},
+    ),
+    "lost_work.look, documents": (
+        lambda uow: uow.lost_work.look(Waiting.DOCUMENT, behind=None, before=NOW, since=NOW, limit=50),
+        {"ix_bundle_jobs_left", "ix_outbox_key"},
+    ),
+    "lost_work.look further, documents": (
+        lambda uow: uow.lost_work.look(
+            Waiting.DOCUMENT, behind=(HIP, NOW, "7", "Prescription"), before=NOW, since=NOW, limit=50
+        ),
+        {"ix_bundle_jobs_left", "ix_outbox_key"},
+    ),
+    "lost_work.look, visits": (
+        lambda uow: uow.lost_work.look(Waiting.VISIT, behind=None, before=NOW, since=NOW, limit=50),
+        {"ix_ndhm_trigger_visit_data_processed_at", "ix_initiated_link_request_visit", "ix_outbox_key"},
+    ),
+    "outbox.hurry": (
+        lambda uow: uow.outbox.hurry(HIP, Topic.TRANSFER, "7", run_at=NOW),
+        {"ix_outbox_key"},
+    ),
     "callbacks.overdue": (lambda uow: uow.callbacks.overdue(before=NOW), {"ix_callbacks_unread"}),
     "outbox.lease": (
         lambda uow: uow.outbox.lease(now=NOW, until=NOW + SECOND, limit=50),
@@ -189,3 +221,14 @@ async def test_a_limited_lease_locks_no_more_than_it_takes(filled: PostgresDatab
         )
         await connection.close()
     assert len(free) == 15
+
+
+@pytest.mark.parametrize("waiting", Waiting)
+async def test_a_look_for_lost_work_reads_no_whole_table_whatever_its_parameters(
+    filled: PostgresDatabase, waiting: Waiting
+) -> None:
+    nodes = await generic_plans_of(
+        filled, lambda uow: uow.lost_work.look(waiting, behind=None, before=NOW, since=NOW, limit=50)
+    )
+    assert [node for node in nodes if node["Node Type"] == "Seq Scan"] == []
+    assert "ix_outbox_key" in {node.get("Index Name") for node in nodes}

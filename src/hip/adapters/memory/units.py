@@ -20,6 +20,7 @@ from hip.adapters.memory.links import (
     MemoryLinkRequests,
     MemoryLinkTokens,
 )
+from hip.adapters.memory.lost_work import LookedAt, MemoryLostWork
 from hip.adapters.memory.outbox import MemoryOutbox, OutboxTable
 from hip.adapters.memory.sessions import Outages, Session
 from hip.adapters.memory.shares import MemoryShares, ShareTable
@@ -117,6 +118,19 @@ class MemoryUnit:
         self.transfers = MemoryTransfers(session, tables.transfers, tables.pages)
         self.waiting_entries = MemoryWaitingEntries(session, tables.waiting_entries)
         self.decisions = MemoryDecisions(session, tables.decisions)
+        self.lost_work = MemoryLostWork(
+            session,
+            LookedAt(
+                outbox=tables.outbox,
+                callbacks=tables.callbacks,
+                transfers=tables.transfers,
+                link_requests=tables.link_requests,
+                bundle_jobs=tables.bundle_jobs,
+                triggers=tables.triggers,
+                care_contexts=tables.care_contexts,
+                patients=tables.patients,
+            ),
+        )
         self.audit = MemoryAudit(session, tables.audit)
         self.committed = False
 

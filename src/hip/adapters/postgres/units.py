@@ -24,6 +24,7 @@ from hip.adapters.postgres.leadership import PostgresLeadership
 from hip.adapters.postgres.link_attempts import PostgresLinkAttempts
 from hip.adapters.postgres.link_requests import PostgresLinkRequests
 from hip.adapters.postgres.link_tokens import PostgresLinkTokens
+from hip.adapters.postgres.lost_work import PostgresLostWork
 from hip.adapters.postgres.names import Names
 from hip.adapters.postgres.outbox import CHANNEL, PostgresOutbox
 from hip.adapters.postgres.patients import PostgresPatients
@@ -67,6 +68,7 @@ class PostgresUnit:
         self.transfers = PostgresTransfers(statements, vault)
         self.waiting_entries = PostgresWaitingEntries(statements, vault)
         self.decisions = PostgresDecisions(statements)
+        self.lost_work = PostgresLostWork(statements, database.triggers)
         self.audit = PostgresAudit(statements)
 
     async def commit(self) -> None:

@@ -105,6 +105,8 @@ Index(
     "ix_bundle_jobs_left",
     bundle_jobs.c.hip_id,
     bundle_jobs.c.updated_at,
+    bundle_jobs.c.visit_code,
+    bundle_jobs.c.hi_type,
     postgresql_where=bundle_jobs.c.state != "valid",
 )
 
@@ -126,5 +128,10 @@ def trigger_table(names: Names) -> Table:
         table.c.hip_id,
         table.c.created_at,
         postgresql_where=table.c.processed.is_(False),
+    )
+    Index(
+        f"ix_{names.trigger_table}_processed_at",
+        table.c.processed_at,
+        postgresql_where=table.c.processed_at.is_not(None),
     )
     return table

@@ -97,6 +97,13 @@ Index(
     initiated_link_request.c.abha_address,
     postgresql_where=initiated_link_request.c.status.in_(("awaiting-token", "unanswered")),
 )
+# Those that are on their way: few, for each is answered or given up within minutes.
+Index(
+    "ix_initiated_link_request_under_way",
+    initiated_link_request.c.hip_id,
+    initiated_link_request.c.link_reference_number,
+    postgresql_where=initiated_link_request.c.status.in_(("awaiting-token", "ready", "requested", "sms-requested")),
+)
 
 generate_token_response = Table(
     "generate_token_response",

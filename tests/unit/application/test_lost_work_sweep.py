@@ -1,0 +1,88 @@
+"""Work whose outbox row is gone is asked for again: once, with a word to the operator and to the audit."""
+
+import asyncio
+from datetime import timedelta
+
+from tests.builders.conversations import a_callback
+from tests.builders.flows import HIP, House
+
+from hip.application.lost_work_sweep import AT_ONCE, SweepLostWork
+from hip.application.storage import Listing, OutboxRow, Topic
+from hip.application.waits import Waits
+from hip.domain.callbacks import CallbackId
+from hip.domain.identifiers import RequestId
+
+
+def _sweep(house: House) -> SweepLostWork:
+    return SweepLostWork(house.units, house.clock, Waits(), house._alarm)
+
+
+async def _unread(house: House, count: int) -> None:
+    """Callbacks that were stored, and whose rows are gone."""
+    async with house.units() as uow:
+        for number in range(count):
+            callback = a_callback(
+                hip_id=HIP,
+                id=CallbackId(f"callback-{number}"),
+                request_id=RequestId(f"request-{number}"),
+                received_at=house.clock(),
+            )
+            await uow.callbacks.add(callback)
+        await uow.commit()
+
+
+async def _rows(house: House) -> list[OutboxRow]:
+    async with house.units() as uow:
+        return list(await uow.outbox.lease(now=house.clock(), until=house.clock(), limit=10_000))
+
+
+def test_a_callback_that_nobody_will_read_is_asked_for_again_after_a_quarter_of_an_hour() -> None:
+    async def story() -> None:
+        house = House()
+        sweep = _sweep(house)
+        await _unread(house, 1)
+        house.clock.advance(timedelta(minutes=15))
+        assert await sweep() == 0
+        house.clock.advance(timedelta(seconds=1))
+        assert await sweep() == 1
+        [row] = await _rows(house)
+        assert (row.hip_id, row.topic, row.key) == (HIP, Topic.CALLBACK, "callback-0")
+        async with house.units() as uow:
+            [entry] = await uow.audit.list(Listing())
+        assert (entry.actor, entry.action, entry.subject) == ("clock", "work-asked-again", "callback-0")
+        assert dict(entry.detail) == {"waiting": "callback", "topic": "callback", "state": "received"}
+        assert house.alarms == [("work-lost", "callback", "1 asked for again")], "a kind and a count, of nobody"
+
+    asyncio.run(story())
+
+
+def test_more_than_fit_in_one_look_are_found_in_the_same_sweep_and_told_of_in_a_few_lines() -> None:
+    async def story() -> None:
+        house = House()
+        many = 2 * AT_ONCE + 1
+        await _unread(house, many)
+        house.clock.advance(timedelta(hours=1))
+        assert await _sweep(house)() == many
+        rows = await _rows(house)
+        assert len({row.key for row in rows}) == len(rows) == many
+        assert len(house.alarms) == 3
+
+    asyncio.run(story())
+
+
+def test_what_a_look_passes_by_does_not_hide_what_stands_behind_it() -> None:
+    """A backlog of work that has its rows: each sweep looks at the next part of it, and the lost one is reached."""
+
+    async def story() -> None:
+        house = House()
+        sweep = _sweep(house)
+        await _unread(house, AT_ONCE + 1)
+        async with house.units() as uow:
+            for number in range(AT_ONCE + 1):
+                if (key := f"callback-{number}") != max(f"callback-{n}" for n in range(AT_ONCE + 1)):
+                    await uow.outbox.add(HIP, Topic.CALLBACK, key, run_at=house.clock())
+            await uow.commit()
+        house.clock.advance(timedelta(hours=1))
+        assert [await sweep() for _ in range(3)] == [0, 1, 0]
+
+    asyncio.run(story())
