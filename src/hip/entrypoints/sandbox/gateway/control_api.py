@@ -96,11 +96,11 @@ def _books(gateway: Gateway) -> list[Any]:
 
     @get("/sandbox/transfers")
     async def transfers() -> list[TransferView]:
-        return [transfer.shown() for transfer in gateway.data_flow.transfers.values()]
+        return [transfer.shown() for transfer in gateway.transfers.by_id.values()]
 
     @get("/sandbox/transfers/{transaction_id:str}")
     async def transfer(transaction_id: FromPath[str]) -> TransferView:
-        found = gateway.data_flow.transfers.get(transaction_id)
+        found = gateway.transfers.by_id.get(transaction_id)
         if found is None:
             raise NotFoundException("no such transaction")
         return found.shown()

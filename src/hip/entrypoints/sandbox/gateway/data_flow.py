@@ -1,11 +1,10 @@
-"""Requests for data and what both ends report of the transfer (contract §2.10, §2.12)."""
+"""Requests for data: from the HIU to the HIP, and the HIP's answer back (contract §2.10)."""
 
 import asyncio
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -15,14 +14,13 @@ from hip.entrypoints.sandbox.gateway.calls import Call, Endpoint, Reply, Routes
 from hip.entrypoints.sandbox.gateway.consent_bodies import DateRange, Id
 from hip.entrypoints.sandbox.gateway.consent_book import Artefact, ConsentBook
 from hip.entrypoints.sandbox.gateway.conversations import Conversations, ErrorBody, ResponseBody
-from hip.entrypoints.sandbox.gateway.journal import Journal
 from hip.entrypoints.sandbox.gateway.refusals import Shape, access_denied, bad
 from hip.entrypoints.sandbox.gateway.scenarios import Scenarios
-from hip.entrypoints.sandbox.moments import Now, read_moment, stamp
-from hip.entrypoints.sandbox.views import NotifyView, Problem, TransferView
+from hip.entrypoints.sandbox.gateway.transfers import Transfer, Transfers
+from hip.entrypoints.sandbox.moments import Now, read_moment
+from hip.entrypoints.sandbox.views import Problem
 
 WINDOW = timedelta(hours=2)
-DEADLINE = timedelta(minutes=20)
 HIP_REQUEST = "/api/v3/hip/health-information/request"
 HIU_ON_REQUEST = "/api/v3/hiu/health-information/on-request"
 
@@ -57,100 +55,28 @@ class OnRequestBody(msgspec.Struct, rename="camel"):
     error: ErrorBody | None = None
 
 
-class Notifier(msgspec.Struct):
-    """Which end reports."""
-
-    type: Literal["HIP", "HIU"]
-    id: str
-
-
-class ContextOutcome(msgspec.Struct, rename="camel"):
-    """What became of one care context."""
-
-    care_context_reference: str
-    hi_status: str
-    description: str | None = None
-
-
-class SessionOutcome(msgspec.Struct, rename="camel"):
-    """What became of the transfer."""
-
-    session_status: str
-    hip_id: str
-    status_responses: list[ContextOutcome]
-
-
-class TransferNotice(msgspec.Struct, rename="camel"):
-    """A transfer notify."""
-
-    consent_id: str
-    transaction_id: str
-    done_at: str
-    notifier: Notifier
-    status_notification: SessionOutcome
-
-
-class NotifyBody(msgspec.Struct):
-    """``/data-flow/v3/health-information/notify``."""
-
-    notification: TransferNotice
-
-
-# `OK` from a HIP was seen to be accepted, and TRANSFERRED from an HIU.
-SESSION_STATUSES = {"HIP": ("TRANSFERRED", "FAILED"), "HIU": ("RECEIVED", "TRANSFERRED", "FAILED")}
-CONTEXT_STATUSES = {"HIP": ("DELIVERED", "ERRORED", "OK"), "HIU": ("OK", "ERRORED")}
-
-
-@dataclass(slots=True)
-class Transfer:
-    """States: REQUESTED, ACKNOWLEDGED or REFUSED by the HIP, UNREACHABLE, UNACKNOWLEDGED consent."""
-
-    transaction_id: str
-    artefact: Artefact
-    hiu_request: str
-    asked_at: datetime
-    state: str = "REQUESTED"
-    problem: Problem | None = None
-    notifies: list[NotifyView] = field(default_factory=list)
-
-    def shown(self) -> TransferView:
-        """For the control API."""
-        return TransferView(
-            transaction_id=self.transaction_id,
-            consent_id=self.artefact.id,
-            hip_id=self.artefact.hip_id,
-            hiu_id=self.artefact.hiu_id,
-            state=self.state,
-            asked_at=stamp(self.asked_at),
-            problem=self.problem,
-            notifies=tuple(self.notifies),
-        )
-
-
 @dataclass(slots=True)
 class DataFlow:
     """``patience`` is how long a request waits for the HIP to acknowledge the consent before it fails."""
 
     book: ConsentBook
+    transfers: Transfers
     sender: CallbackSender
     scenarios: Scenarios
-    journal: Journal
     background: Background
     now: Now
     patience: timedelta
-    transfers: dict[str, Transfer] = field(default_factory=dict)
     _requests: Conversations[Transfer] = field(init=False)
 
     def __post_init__(self) -> None:
         self._requests = Conversations(self.now, "ABDM-1113", WINDOW)
 
     def routes(self) -> Routes:
-        """The endpoints of both sides; refusals come as a plain array, of notify as an object."""
+        """The endpoints of both sides; refusals come as a plain array."""
         front = "/data-flow/v3/health-information"
         return {
             ("POST", f"{front}/request"): Endpoint(handle=self.request, shape=Shape.LISTED),
             ("POST", f"{front}/hip/on-request"): Endpoint(handle=self.on_request, shape=Shape.LISTED),
-            ("POST", f"{front}/notify"): Endpoint(handle=self.notify),
             ("GET", f"{front}/request/status/*"): Endpoint(handle=self.status, shape=Shape.LISTED),
         }
 
@@ -164,8 +90,7 @@ class DataFlow:
             raise bad("ABDM-1112", "Invalid or expired consent artefact id")
         if not self.scenarios.strikes("unchecked-requests", call.path):
             self._check(call, artefact, wanted)
-        transfer = Transfer(str(uuid.uuid4()), artefact, call.request_id, self.now())
-        self.transfers[transfer.transaction_id] = transfer
+        transfer = self.transfers.begin(artefact, call.request_id)
         self.background.start(self._forward(transfer, wanted), name=f"data request {transfer.transaction_id}")
         return Reply(202)
 
@@ -185,35 +110,9 @@ class DataFlow:
             transfer.state, transfer.problem = "REFUSED", Problem(code=body.error.code, message=body.error.message)
         return Reply(200, then=_to_hiu(transfer))
 
-    async def notify(self, call: Call) -> Reply:
-        """A report of either end, taken however often it comes; repeats that disagree are noted."""
-        notice = call.body(NotifyBody).notification
-        transfer = self._reported(call, notice)
-        outcome, side = notice.status_notification, notice.notifier.type
-        if outcome.session_status not in SESSION_STATUSES[side]:
-            raise bad("ABDM-9999", f"Invalid status: sessionStatus of an {side}")
-        if any(each.hi_status not in CONTEXT_STATUSES[side] for each in outcome.status_responses):
-            raise bad("ABDM-9999", f"Invalid status: hiStatus of an {side}")
-        if not outcome.status_responses:
-            raise bad("ABDM-1006", "Bad request, invalid body: statusResponses")
-        seen = NotifyView(
-            at=stamp(self.now()),
-            notifier=side,
-            notifier_id=notice.notifier.id,
-            session_status=outcome.session_status,
-            outcomes={each.care_context_reference: each.hi_status for each in outcome.status_responses},
-            descriptions={e.care_context_reference: e.description for e in outcome.status_responses if e.description},
-        )
-        if side == "HIP":
-            self._note_findings(transfer, seen)
-        transfer.notifies.append(seen)
-        return Reply(202, {"status": "Notification is Accepted"})
-
     async def status(self, call: Call) -> Reply:
         """The state of a request, 200."""
-        transfer = self.transfers.get(call.tail)
-        if transfer is None:
-            raise bad("ABDM-1017", "Invalid transaction id")
+        transfer = self.transfers.of(call.tail)
         return Reply(200, {"hiRequest": {"transactionId": transfer.transaction_id, "sessionStatus": transfer.state}})
 
     def _check(self, call: Call, artefact: Artefact, wanted: Wanted) -> None:
@@ -270,47 +169,6 @@ class DataFlow:
     async def _fail(self, transfer: Transfer, code: str, message: str) -> None:
         transfer.problem = Problem(code=code, message=message)
         await self.sender.deliver(_to_hiu(transfer))
-
-    def _reported(self, call: Call, notice: TransferNotice) -> Transfer:
-        transfer = self.transfers.get(notice.transaction_id)
-        if transfer is None:
-            raise bad("ABDM-1017", "Invalid transaction id")
-        if notice.consent_id != transfer.artefact.id:
-            raise bad("ABDM-9999", "Invalid consent id")
-        artefact = transfer.artefact
-        own = {service.id for service in call.caller.services}
-        if notice.notifier.type == "HIP" and (notice.notifier.id != artefact.hip_id or artefact.hip_id not in own):
-            raise bad("ABDM-1035", "Invalid HIP id")
-        if notice.notifier.type == "HIU" and (notice.notifier.id != artefact.hiu_id or artefact.hiu_id not in own):
-            raise bad("ABDM-1040", "Invalid HIU id")
-        if notice.status_notification.hip_id != artefact.hip_id:
-            raise bad("ABDM-1035", "Invalid HIP id")
-        try:
-            read_moment(notice.done_at)
-        except ValueError:
-            raise bad("ABDM-1006", "Bad request, invalid body: doneAt") from None
-        if not notice.done_at.endswith("Z"):
-            raise bad("ABDM-1006", "Bad request, invalid body: doneAt is not UTC")
-        return transfer
-
-    def _note_findings(self, transfer: Transfer, seen: NotifyView) -> None:
-        name, allowed = transfer.transaction_id, set(transfer.artefact.references())
-        delivered = any(status in ("DELIVERED", "OK") for status in seen.outcomes.values())
-        earlier = [each for each in transfer.notifies if each.notifier == "HIP"]
-        faults = {
-            "does not name every care context of the consent": bool(allowed - set(seen.outcomes)),
-            "names a care context outside the consent": bool(set(seen.outcomes) - allowed),
-            "says TRANSFERRED though nothing was delivered": seen.session_status == "TRANSFERRED" and not delivered,
-            "says FAILED though something was delivered": seen.session_status == "FAILED" and delivered,
-            "disagrees with an earlier notify": any(
-                (each.session_status, each.outcomes) != (seen.session_status, seen.outcomes) for each in earlier
-            ),
-            "came after 20 minutes": self.now() - transfer.asked_at > DEADLINE,
-            "came before on-request": transfer.state == "REQUESTED",
-        }
-        for fault, happened in faults.items():
-            if happened:
-                self.journal.found("PUSH-08", f"the notify of {name} {fault}")
 
 
 def _to_hiu(transfer: Transfer) -> Callback:

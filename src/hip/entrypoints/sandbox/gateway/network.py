@@ -26,6 +26,7 @@ from hip.entrypoints.sandbox.gateway.registry import Registry
 from hip.entrypoints.sandbox.gateway.scenarios import Scenarios, Switch
 from hip.entrypoints.sandbox.gateway.sessions import Sessions
 from hip.entrypoints.sandbox.gateway.sharing import Sharing
+from hip.entrypoints.sandbox.gateway.transfers import Transfers
 from hip.entrypoints.sandbox.gateway.user_linking import UserLinking
 from hip.entrypoints.sandbox.routing import HttpClients
 from hip.entrypoints.sandbox.views import Sms
@@ -52,6 +53,7 @@ class Gateway:
     signed_in: SignedIn = field(init=False)
     sessions: Sessions = field(init=False)
     consents: Consents = field(init=False)
+    transfers: Transfers = field(init=False)
     data_flow: DataFlow = field(init=False)
     accounts: Accounts = field(init=False)
     front: Front = field(init=False)
@@ -71,8 +73,9 @@ class Gateway:
         self.consents = Consents(
             self.registry, self.links, self.book, self._keys, sender, self.scenarios, now, config.cm_id
         )
+        self.transfers = Transfers(self.journal, now)
         self.data_flow = DataFlow(
-            self.book, sender, self.scenarios, self.journal, self.background, now, config.ack_patience
+            self.book, self.transfers, sender, self.scenarios, self.background, now, config.ack_patience
         )
         self.accounts = Accounts(self.registry, self.links, self.book, sender, now)
         self.front = Front(
@@ -138,6 +141,7 @@ class Gateway:
             **sharing.routes(),
             **self.consents.routes(),
             **self.data_flow.routes(),
+            **self.transfers.routes(),
             **self.accounts.routes(),
         }
 
