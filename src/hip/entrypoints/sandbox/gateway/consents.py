@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
-from hip.entrypoints.sandbox.gateway.callbacks import Callback, CallbackSender
+from hip.entrypoints.sandbox.gateway.callbacks import Callback
 from hip.entrypoints.sandbox.gateway.calls import Call, Endpoint, Reply, Routes
 from hip.entrypoints.sandbox.gateway.consent_bodies import (
     PURPOSE_URI,
@@ -17,24 +17,18 @@ from hip.entrypoints.sandbox.gateway.consent_bodies import (
     ConsentAsked,
     ConsentInitBody,
     FetchBody,
-    HipOnNotify,
-    HiuOnNotify,
     Id,
     Narrowing,
     StatusBody,
 )
 from hip.entrypoints.sandbox.gateway.consent_book import Artefact, ConsentBook, ConsentRequest
-from hip.entrypoints.sandbox.gateway.conversations import Conversations
+from hip.entrypoints.sandbox.gateway.consent_notices import ConsentNotices
 from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
 from hip.entrypoints.sandbox.gateway.links import Link, Links
 from hip.entrypoints.sandbox.gateway.refusals import Shape, access_denied, bad
 from hip.entrypoints.sandbox.gateway.registry import Registry
-from hip.entrypoints.sandbox.gateway.scenarios import Scenarios
 from hip.entrypoints.sandbox.moments import Now, stamp
 
-WINDOW = timedelta(days=1)
-HIP_NOTIFY = "/api/v3/consent/request/hip/notify"
-HIU_NOTIFY = "/api/v3/hiu/consent/request/notify"
 Ending = Literal["REVOKED", "EXPIRED"]
 
 
@@ -44,22 +38,15 @@ class CannotGrant(ValueError):
 
 @dataclass(slots=True)
 class Consents:
-    """Requests, grants, notices and their acknowledgements."""
+    """Requests, what the patient decides on them, and the artefacts they become."""
 
     registry: Registry
     links: Links
     book: ConsentBook
     keys: Callable[[], GatewayKeys]
-    sender: CallbackSender
-    scenarios: Scenarios
+    notices: ConsentNotices
     now: Now
     cm_id: str
-    _hip_notices: Conversations[tuple[Artefact, str]] = field(init=False)
-    _hiu_notices: Conversations[ConsentRequest] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._hip_notices = Conversations(self.now, "ABDM-1064", WINDOW)
-        self._hiu_notices = Conversations(self.now, "ABDM-1064", WINDOW)
 
     def routes(self) -> Routes:
         """The endpoints; consent refusals come as an array."""
@@ -68,8 +55,6 @@ class Consents:
             ("POST", "/consent/v3/request/init"): Endpoint(handle=self.init, shape=listed),
             ("POST", "/consent/v3/request/status"): Endpoint(handle=self.status, shape=listed),
             ("POST", "/consent/v3/fetch"): Endpoint(handle=self.fetch, shape=listed),
-            ("POST", "/consent/v3/request/hip/on-notify"): Endpoint(handle=self.hip_on_notify, shape=listed),
-            ("POST", "/consent/v3/request/hiu/on-notify"): Endpoint(handle=self.hiu_on_notify, shape=listed),
         }
 
     async def init(self, call: Call) -> Reply:
@@ -106,30 +91,6 @@ class Consents:
         then = _to_hiu(hiu_id, "/api/v3/hiu/consent/on-fetch", {"consent": consent}, call.request_id)
         return Reply(202, then=then)
 
-    async def hip_on_notify(self, call: Call) -> Reply:
-        """The HIP took a notice. The first OK of a grant lets its data flow."""
-        body = call.body(HipOnNotify, code="ABDM-1041")
-        asked = self._hip_notices.answered_by(call, body.response)
-        artefact, noticed = asked.subject
-        body.acknowledgement.check(artefact.id)
-        asked.answered = True
-        status = body.acknowledgement.status.upper()
-        if noticed == artefact.status:
-            artefact.hip_acknowledged = status
-        if noticed == "GRANTED" and status == "OK":
-            artefact.taken.set()
-        return Reply(202)
-
-    async def hiu_on_notify(self, call: Call) -> Reply:
-        """The HIU took a notice: one acknowledgement for each artefact."""
-        body = call.body(HiuOnNotify, code="ABDM-1041")
-        asked = self._hiu_notices.answered_by(call, body.response)
-        for acknowledgement in body.acknowledgement:
-            if acknowledgement.consent_id not in asked.subject.artefacts:
-                raise bad("ABDM-1041", "Invalid acknowledgement")
-        asked.answered = True
-        return Reply(202)
-
     def grant(self, request_id: str, narrowing: Narrowing) -> ConsentRequest:
         """One artefact for each HIP with linked contexts that match; HIU and HIPs are told. Raises CannotGrant."""
         request = self._pending(request_id)
@@ -138,16 +99,16 @@ class Consents:
             raise CannotGrant("no linked care context matches this request")
         request.status = "GRANTED"
         artefacts = [self._artefact(request, hip_id, links, narrowing) for hip_id, links in matching.items()]
-        self._tell_hiu(request, "GRANTED", request.artefacts)
+        self.notices.tell_hiu(request, "GRANTED", request.artefacts)
         for artefact in artefacts:
-            self._tell_hip(artefact)
+            self.notices.tell_hip(artefact)
         return request
 
     def deny(self, request_id: str) -> ConsentRequest:
         """The HIU alone is told. Raises CannotGrant."""
         request = self._pending(request_id)
         request.status = "DENIED"
-        self._tell_hiu(request, "DENIED", ())
+        self.notices.tell_hiu(request, "DENIED", ())
         return request
 
     def end(self, consent_id: str, status: Ending) -> Artefact:
@@ -156,8 +117,8 @@ class Consents:
         if artefact is None or artefact.status != "GRANTED":
             raise CannotGrant("no granted artefact has this id")
         artefact.status, artefact.hip_acknowledged = status, None
-        self._tell_hip(artefact)
-        self._tell_hiu(self.book.requests[artefact.request_id], status, (artefact.id,))
+        self.notices.tell_hip(artefact)
+        self.notices.tell_hiu(self.book.requests[artefact.request_id], status, (artefact.id,))
         return artefact
 
     def fetch_for_self(self, hip_id: str, abha_address: str, references: Sequence[str]) -> None:
@@ -247,59 +208,7 @@ class Consents:
         request.artefacts.append(consent_id)
         return artefact
 
-    def _tell_hip(self, artefact: Artefact) -> None:
-        notification: dict[str, Any] = {"status": artefact.status, "consentId": artefact.id}
-        if artefact.status == "GRANTED" or not self.scenarios.strikes("bare-revocation", HIP_NOTIFY):
-            detail = dict(artefact.detail)
-            if self.scenarios.strikes("artefact-without-hiu", HIP_NOTIFY):
-                del detail["hiu"], detail["requester"]
-            if self.scenarios.strikes("zoneless-timestamps", HIP_NOTIFY):
-                detail = _without_zone(detail)
-            notification |= {
-                "consentDetail": detail,
-                "signature": artefact.signature,
-                "grantAcknowledgement": False,
-            }
-        notice = self._hip_notices.about((artefact, artefact.status), artefact.hip_id)
-        self.sender.later(
-            Callback(
-                service_id=artefact.hip_id,
-                path=HIP_NOTIFY,
-                body={"notification": notification},
-                expect=lambda request_id: self._hip_notices.ask(request_id, notice),
-            )
-        )
-
-    def _tell_hiu(self, request: ConsentRequest, status: str, artefacts: Sequence[str]) -> None:
-        notification = {
-            "consentRequestId": request.id,
-            "status": status,
-            "reason": None,
-            "consentArtefacts": [{"id": each} for each in artefacts],
-        }
-        notice = self._hiu_notices.about(request, request.hiu_id)
-        self.sender.later(
-            Callback(
-                service_id=request.hiu_id,
-                path=HIU_NOTIFY,
-                body={"notification": notification},
-                as_hiu=True,
-                expect=lambda request_id: self._hiu_notices.ask(request_id, notice),
-            )
-        )
-
 
 def _to_hiu(hiu_id: str, path: str, answer: dict[str, Any], request_id: str) -> Callback:
     body = {**answer, "error": None, "response": {"requestId": request_id}}
     return Callback(service_id=hiu_id, path=path, body=body, as_hiu=True)
-
-
-def _without_zone(part: Any) -> Any:
-    """Every ISO time of ``part`` without its ``Z``, as production was seen to send them."""
-    if isinstance(part, dict):
-        return {name: _without_zone(value) for name, value in part.items()}
-    if isinstance(part, list):
-        return [_without_zone(value) for value in part]
-    if isinstance(part, str) and part.endswith("Z") and part[4:5] == "-" and "T" in part:
-        return part.removesuffix("Z")
-    return part

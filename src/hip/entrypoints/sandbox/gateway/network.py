@@ -13,6 +13,7 @@ from hip.entrypoints.sandbox.gateway.callbacks import CallbackSender
 from hip.entrypoints.sandbox.gateway.calls import Routes
 from hip.entrypoints.sandbox.gateway.config import GatewayConfig
 from hip.entrypoints.sandbox.gateway.consent_book import ConsentBook
+from hip.entrypoints.sandbox.gateway.consent_notices import ConsentNotices
 from hip.entrypoints.sandbox.gateway.consents import CannotGrant, Consents
 from hip.entrypoints.sandbox.gateway.data_flow import DataFlow
 from hip.entrypoints.sandbox.gateway.front import Front
@@ -52,6 +53,7 @@ class Gateway:
     book: ConsentBook = field(init=False)
     signed_in: SignedIn = field(init=False)
     sessions: Sessions = field(init=False)
+    notices: ConsentNotices = field(init=False)
     consents: Consents = field(init=False)
     transfers: Transfers = field(init=False)
     data_flow: DataFlow = field(init=False)
@@ -70,9 +72,8 @@ class Gateway:
         self.links, self.book, self.signed_in = Links(now), ConsentBook(), SignedIn(self.registry)
         self.sessions = Sessions(self.registry, self._keys, now, config.public_url, config.session_life)
         sender = self._sender()
-        self.consents = Consents(
-            self.registry, self.links, self.book, self._keys, sender, self.scenarios, now, config.cm_id
-        )
+        self.notices = ConsentNotices(sender, self.scenarios, now)
+        self.consents = Consents(self.registry, self.links, self.book, self._keys, self.notices, now, config.cm_id)
         self.transfers = Transfers(self.journal, now)
         self.data_flow = DataFlow(
             self.book, self.transfers, sender, self.scenarios, self.background, now, config.ack_patience
@@ -140,6 +141,7 @@ class Gateway:
             **user_linking.routes(),
             **sharing.routes(),
             **self.consents.routes(),
+            **self.notices.routes(),
             **self.data_flow.routes(),
             **self.transfers.routes(),
             **self.accounts.routes(),
