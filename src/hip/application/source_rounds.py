@@ -10,7 +10,13 @@ from hip.application.visit_sources import SettleVisits, TakenVisit, TakeVisits, 
 from hip.domain.errors import Transient
 
 LATE_WITHIN = timedelta(days=7)
-"""A laboratory result of these days opens its visit's row again."""
+"""A process that starts looks so far back for laboratory results that open their visit's row again."""
+
+AGAIN_WITHIN = timedelta(hours=1)
+"""Before its last look, it looks again: a visit whose result came while its documents were made is closed after that.
+
+Far longer than a claim lasts, and far shorter than a week, of which a large hospital has a million results.
+"""
 
 MOST_LATE = 200
 """Rows opened again by one look."""
@@ -43,8 +49,7 @@ class AttendSource:
         """
         now = self.clock()
         if self.looked_at is None or now - self.looked_at >= self.late_every:
-            await self.source.reopen_late(since=now - LATE_WITHIN, limit=MOST_LATE)
-            self.looked_at = now
+            await self._look_for_late(now)
         new = await self.take() if len(self.unfinished) < self.most_unfinished else ()
         self.taken += len(new)
         self.unfinished = (*self.unfinished, *new)
@@ -52,6 +57,12 @@ class AttendSource:
         left = await self.settle(asked)
         self.unfinished = (*others, *left)
         return len(asked) - len(left)
+
+    async def _look_for_late(self, now: datetime) -> None:
+        """Looked for from the same moment on in the next round, when there may be more than one look opens."""
+        since = now - LATE_WITHIN if self.looked_at is None else self.looked_at - AGAIN_WITHIN
+        if await self.source.reopen_late(since=since, limit=MOST_LATE) < MOST_LATE:
+            self.looked_at = now
 
     async def leave(self) -> None:
         """Put back what is not finished, so that another asks about it at once. A store that is away is left alone."""

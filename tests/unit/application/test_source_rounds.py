@@ -16,7 +16,7 @@ from hip.adapters.memory.visit_source import MemoryVisitSource
 from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.bundling import BuildBundle
 from hip.application.intake import ReceiveVisit, bundle_work
-from hip.application.source_rounds import ASKED, AttendSource
+from hip.application.source_rounds import ASKED, MOST_LATE, AttendSource
 from hip.application.visit_sources import CLAIMED, SettleVisits, TakeVisits
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import VisitCode
@@ -139,6 +139,41 @@ async def test_late_results_are_looked_for_at_first_and_then_ever_so_often() -> 
     at.now += LATE_EVERY
     await process()
     assert (process.taken, process.unfinished[0].version) == (2, 2)
+
+
+async def test_results_older_than_the_last_look_are_not_looked_for_for_ever() -> None:
+    """One that is dated within the last hour before it still is: its visit may have been closed since."""
+    at = Hospital()
+    first, second = at.ready(2)
+    process = at.process()
+    await process()
+    await at.build_all([first, second])
+    assert await process() == 2
+    at.now += timedelta(hours=2)
+    await process()
+    for visit, minutes in ((first, 59), (second, 61)):
+        dated = NOW + timedelta(minutes=minutes)
+        at.source.result_came(visit.visit_code, at=dated, known=replace(visit, notes="The late result is normal"))
+    at.now += LATE_EVERY
+    await process()
+    assert [each.row.visit_code for each in process.unfinished] == [second.visit_code]
+    another = at.process()  # one that starts looks a week back
+    await another()
+    assert [each.row.visit_code for each in another.unfinished] == [first.visit_code]
+
+
+async def test_more_late_results_than_one_look_opens_are_found_by_the_next() -> None:
+    at = Hospital()
+    visits = at.ready(MOST_LATE + 3)
+    await at.source.done(await at.source.claim(now=NOW, until=NOW, limit=len(visits)), now=NOW)
+    for visit in visits:
+        at.source.result_came(visit.visit_code, at=NOW + timedelta(minutes=1))
+    at.now += timedelta(minutes=2)
+    process = at.process()
+    await process()
+    assert process.taken == MOST_LATE
+    await process()
+    assert process.taken == len(visits)
 
 
 async def test_what_was_taken_before_a_store_failed_is_asked_about_again() -> None:
