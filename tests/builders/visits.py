@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hip.domain.clinical import Complaint, Diagnosis, Recorded
+from hip.domain.clinical import Complaint, Diagnosis
 from hip.domain.clinical_documents import Document
 from hip.domain.clinical_medications import Medication
 from hip.domain.clinical_vitals import BOUNDS, Vitals
@@ -20,6 +20,7 @@ from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference, VisitCode
 from hip.domain.patients import Address, Gender, Patient
+from hip.domain.recorded import Recorded
 from hip.domain.visits import Practitioner, VisitClass, VisitRecord
 
 IST = timezone(timedelta(hours=5, minutes=30))

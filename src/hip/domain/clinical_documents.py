@@ -5,9 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from hip.domain.clinical import Concept, Recorded
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
+from hip.domain.recorded import Concept, Recorded
 
 # A bundle is one Mongo document of at most 16 MiB, and base64 makes four bytes of three.
 MAX_FILE_BYTES = 10 * 1024 * 1024

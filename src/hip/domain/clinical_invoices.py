@@ -5,8 +5,8 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from hip.domain.clinical import Concept, Recorded, within
 from hip.domain.errors import InvalidValue
+from hip.domain.recorded import Concept, Recorded, within
 
 _PAISA = Decimal("0.01")
 # Indian bills are commonly rounded to the rupee.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hip.domain.clinical import Concept, partial_date, within
+from hip.domain.recorded import Concept, partial_date, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

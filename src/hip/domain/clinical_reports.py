@@ -6,9 +6,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from hip.domain.clinical import Concept, Measurement, Recorded, partial_date, within
+from hip.domain.clinical import Measurement
 from hip.domain.clinical_documents import Attachment
 from hip.domain.errors import InvalidValue
+from hip.domain.recorded import Concept, Recorded, partial_date, within
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+\Z")
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
 
-from hip.domain.clinical import Concept, Measurement, Recorded, camel_case, within
+from hip.domain.clinical import Measurement
 from hip.domain.errors import InvalidValue
+from hip.domain.recorded import Concept, Recorded, camel_case, within
 
 # Far wider than life allows: these bounds catch a wrong unit or a slipped decimal point, not a sick patient.
 BOUNDS: dict[str, tuple[str, str]] = {

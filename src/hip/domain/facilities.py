@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from hip.domain.clinical import checked_text
 from hip.domain.identifiers import HipId
 from hip.domain.patients import Address
+from hip.domain.recorded import checked_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

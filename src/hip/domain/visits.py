@@ -17,10 +17,7 @@ from hip.domain.clinical import (
     Measurement,
     PastCondition,
     Procedure,
-    Recorded,
     Referral,
-    aware,
-    checked_text,
 )
 from hip.domain.clinical_documents import MAX_VISIT_BYTES, Attachment, Document
 from hip.domain.clinical_invoices import Invoice
@@ -31,6 +28,7 @@ from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, VisitCode
 from hip.domain.patients import Patient
+from hip.domain.recorded import Recorded, aware, checked_text
 
 
 class VisitClass(StrEnum):

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from tests.builders.visits import IST, JPEG, PDF, PNG, a_bare_visit, a_visit, visits
 
 from hip.domain import identifiers
-from hip.domain.clinical import Allergy, CarePlan, Complaint, Diagnosis, FollowUp, Measurement, ReactionSeverity, plain
+from hip.domain.clinical import Allergy, CarePlan, Complaint, Diagnosis, FollowUp, Measurement, ReactionSeverity
 from hip.domain.clinical_documents import MAX_FILE_BYTES, Attachment, Document, MediaType
 from hip.domain.clinical_invoices import Invoice, InvoiceLine
 from hip.domain.clinical_reports import Interpretation, LabResult, ReferenceRange, Specimen
 from hip.domain.clinical_vitals import Vitals
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
+from hip.domain.recorded import plain
 from hip.domain.visits import VisitClass
 
 

@@ -7,20 +7,12 @@ from decimal import Decimal
 
 from hip.adapters.amrit.result_sets import Row
 from hip.adapters.amrit.values import coded_terms, loinc, measured, moment, number, several, snomed, words
-from hip.domain.clinical import (
-    Allergy,
-    AllergyCategory,
-    Complaint,
-    Concept,
-    Diagnosis,
-    FamilyCondition,
-    FamilyMember,
-    FollowUp,
-)
+from hip.domain.clinical import Allergy, AllergyCategory, Complaint, Diagnosis, FamilyCondition, FamilyMember, FollowUp
 from hip.domain.clinical_medications import Medication, MedicationTaken
 from hip.domain.clinical_reports import Immunization, LabReport, LabResult, ReferenceRange
 from hip.domain.clinical_vitals import Vitals
 from hip.domain.errors import InvalidValue
+from hip.domain.recorded import Concept
 
 _CATEGORIES = {
     "food": AllergyCategory.FOOD,

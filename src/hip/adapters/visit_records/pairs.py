@@ -10,11 +10,12 @@ from hip.domain import (
     clinical_medications,
     clinical_reports,
     clinical_vitals,
+    recorded,
     visits,
 )
 
-DOMAIN_OF: dict[type[msgspec.Struct], type[clinical.Recorded]] = {
-    report_structs.CodedText: clinical.Concept,
+DOMAIN_OF: dict[type[msgspec.Struct], type[recorded.Recorded]] = {
+    report_structs.CodedText: recorded.Concept,
     report_structs.Measurement: clinical.Measurement,
     report_structs.Attachment: clinical_documents.Attachment,
     report_structs.ReferenceRange: clinical_reports.ReferenceRange,
@@ -45,4 +46,4 @@ DOMAIN_OF: dict[type[msgspec.Struct], type[clinical.Recorded]] = {
     structs.Document: clinical_documents.Document,
 }
 
-STRUCT_OF: dict[type[clinical.Recorded], type[msgspec.Struct]] = {value: key for key, value in DOMAIN_OF.items()}
+STRUCT_OF: dict[type[recorded.Recorded], type[msgspec.Struct]] = {value: key for key, value in DOMAIN_OF.items()}

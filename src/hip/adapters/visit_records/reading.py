@@ -13,12 +13,12 @@ from hip.adapters.visit_records import structs
 from hip.adapters.visit_records.faults import fault_of
 from hip.adapters.visit_records.pairs import DOMAIN_OF
 from hip.domain import identifiers
-from hip.domain.clinical import Recorded, camel_case, checked_text, partial_date
 from hip.domain.clinical_documents import MAX_VISIT_BYTES
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, PatientReference, VisitCode
 from hip.domain.patients import Address, Gender, Patient
+from hip.domain.recorded import Recorded, camel_case, checked_text, partial_date
 from hip.domain.visits import VisitRecord
 
 # The files of a visit in base64, and as much again as any text it could hold.

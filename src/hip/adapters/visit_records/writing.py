@@ -7,8 +7,8 @@ import msgspec
 
 from hip.adapters.visit_records import structs
 from hip.adapters.visit_records.pairs import STRUCT_OF
-from hip.domain.clinical import Recorded, plain
 from hip.domain.patients import Patient
+from hip.domain.recorded import Recorded, plain
 from hip.domain.visits import VisitRecord
 
 

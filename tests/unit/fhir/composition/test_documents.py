@@ -14,12 +14,13 @@ from tests.builders.visits import CLINIC, JPEG, PDF, PNG, a_bare_visit, a_visit,
 
 from hip.adapters.fhir.composition.composer import FhirComposer
 from hip.adapters.visit_records.reading import VisitRecordReader
-from hip.domain.clinical import Complaint, Concept, Measurement
+from hip.domain.clinical import Complaint, Measurement
 from hip.domain.clinical_documents import Attachment, Document
 from hip.domain.clinical_invoices import ChargeKind, Invoice, InvoiceKind, InvoiceLine
 from hip.domain.clinical_reports import ImagingReport, Immunization, ImmunizationDue, LabReport, LabResult
 from hip.domain.clinical_vitals import Vitals, Wellness
 from hip.domain.hi_types import HiType
+from hip.domain.recorded import Concept
 from hip.domain.visits import VisitRecord
 
 EXAMPLES = sorted((Path(__file__).parents[4] / "examples" / "visits").glob("*.json"))

@@ -5,8 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from hip.adapters.fhir.composition.codes import GTS, INSTRUCTIONS, ROUTES, UCUM
-from hip.domain.clinical import plain
 from hip.domain.clinical_medications import Medication
+from hip.domain.recorded import plain
 
 
 class Rhythm(NamedTuple):

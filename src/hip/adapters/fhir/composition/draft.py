@@ -8,9 +8,9 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from hip.adapters.fhir.composition.codes import ICD10, LOINC, SNOMED, Code
 from hip.adapters.fhir.composition.layouts import PROFILES, Heading
 from hip.adapters.fhir.composition.narrative import narrative
-from hip.domain.clinical import Concept
 from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
+from hip.domain.recorded import Concept
 from hip.domain.visits import VisitRecord
 
 _ATTRIBUTES = {SNOMED: "snomed", ICD10: "icd10", LOINC: "loinc"}

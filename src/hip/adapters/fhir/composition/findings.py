@@ -16,7 +16,8 @@ from hip.adapters.fhir.composition.codes import (
     Code,
 )
 from hip.adapters.fhir.composition.draft import Draft, Part, Resource, codeable
-from hip.domain.clinical import Certainty, Concept, Procedure
+from hip.domain.clinical import Certainty, Procedure
+from hip.domain.recorded import Concept
 
 _ACTIVE = Code(CONDITION_CLINICAL, "active", "Active")
 _RESOLVED = Code(CONDITION_CLINICAL, "resolved", "Resolved")

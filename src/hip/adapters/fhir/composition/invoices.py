@@ -13,8 +13,8 @@ from hip.adapters.fhir.composition.codes import (
 from hip.adapters.fhir.composition.draft import Draft, Part, Reference, Resource, codeable
 from hip.adapters.fhir.composition.observations import quantity
 from hip.adapters.fhir.composition.wording import number, with_notes
-from hip.domain.clinical import plain
 from hip.domain.clinical_invoices import InvoiceLine
+from hip.domain.recorded import plain
 
 
 def invoice(draft: Draft) -> list[Part]:

@@ -19,9 +19,10 @@ from hip.adapters.fhir.composition.measures import (
     Group,
     Measure,
 )
-from hip.domain.clinical import Concept, Measurement, plain
+from hip.domain.clinical import Measurement
 from hip.domain.clinical_reports import LabResult
 from hip.domain.clinical_vitals import Vitals
+from hip.domain.recorded import Concept, plain
 
 _UNKNOWN = Code(ABSENT_REASON, "unknown", "Unknown")
 

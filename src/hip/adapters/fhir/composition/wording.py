@@ -8,7 +8,6 @@ from hip.domain.clinical import (
     Allergy,
     CarePlan,
     Complaint,
-    Concept,
     Diagnosis,
     FamilyMember,
     FollowUp,
@@ -16,10 +15,10 @@ from hip.domain.clinical import (
     PastCondition,
     Procedure,
     Referral,
-    plain,
 )
 from hip.domain.clinical_medications import Medication, MedicationTaken
 from hip.domain.clinical_reports import Immunization, ImmunizationDue, Interpretation, LabResult
+from hip.domain.recorded import Concept, plain
 
 _READ_AS = {
     Interpretation.LOW: "low",
