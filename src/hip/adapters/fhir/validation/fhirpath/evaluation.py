@@ -1,14 +1,13 @@
 """Compile FHIRPath trees into Python functions, once; what they are asked about is JSON as it was read.
 
-A collection is a list. An element of a primitive type that has only extensions stands as their object. Booleans
-follow FHIRPath's three values, with None for "empty".
+A collection is a list. An element of a primitive type that has only extensions stands as their object.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from hip.adapters.fhir.validation.fhirpath.functions import FUNCTIONS
-from hip.adapters.fhir.validation.fhirpath.moments import compare, is_moment
+from hip.adapters.fhir.validation.fhirpath.operators import LOGIC, OPERATIONS, boolean, truth
 from hip.adapters.fhir.validation.fhirpath.surroundings import Items, Query, Surroundings
 from hip.adapters.fhir.validation.fhirpath.syntax import (
     Binary,
@@ -122,10 +121,10 @@ class Compiler:
             typed = self.query(left)
             return lambda items, around: _typed(typed(items, around), wanted, filtering=sign == "as")
         first, second = self.query(left), self.query(right)
-        logic = _LOGIC.get(sign)
+        logic = LOGIC.get(sign)
         if logic is not None:
-            return lambda items, around: _boolean(logic(first, second, items, around))
-        operation = _OPERATIONS.get(sign)
+            return lambda items, around: boolean(logic(first, second, items, around))
+        operation = OPERATIONS.get(sign)
         if operation is None:
             raise UnreadableExpression(f"{sign} is not known")
         return lambda items, around: operation(first(items, around), second(items, around))
@@ -138,55 +137,6 @@ def is_readable(expression: str) -> bool:
     except UnreadableExpression:
         return False
     return True
-
-
-def truth(items: Items) -> bool | None:
-    """The boolean a collection stands for: a single item that is no boolean counts as true."""
-    if not items:
-        return None
-    return items[0] if type(items[0]) is bool and len(items) == 1 else True
-
-
-def _boolean(value: bool | None) -> Items:
-    return [] if value is None else [value]
-
-
-def _and(first: Query, second: Query, items: Items, around: Surroundings) -> bool | None:
-    left = truth(first(items, around))
-    if left is False:
-        return False
-    right = truth(second(items, around))
-    if right is False:
-        return False
-    return None if left is None or right is None else True
-
-
-def _or(first: Query, second: Query, items: Items, around: Surroundings) -> bool | None:
-    left = truth(first(items, around))
-    if left is True:
-        return True
-    right = truth(second(items, around))
-    if right is True:
-        return True
-    return None if left is None or right is None else False
-
-
-def _xor(first: Query, second: Query, items: Items, around: Surroundings) -> bool | None:
-    left, right = truth(first(items, around)), truth(second(items, around))
-    return None if left is None or right is None else left is not right
-
-
-def _implies(first: Query, second: Query, items: Items, around: Surroundings) -> bool | None:
-    left = truth(first(items, around))
-    if left is False:
-        return True
-    right = truth(second(items, around))
-    if right is True or left is True:
-        return right
-    return None
-
-
-_LOGIC = {"and": _and, "or": _or, "xor": _xor, "implies": _implies}
 
 
 def _variable(name: str) -> Query:
@@ -222,7 +172,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 def _typed(items: Items, wanted: str, *, filtering: bool) -> Items:
     """``is``, ``as`` and ``ofType``: JSON tells numbers, booleans, texts and resources apart, and no more."""
     of_type = [item for item in items if _is(item, wanted)]
-    return of_type if filtering else _boolean(len(of_type) == 1 if len(items) == 1 else None)
+    return of_type if filtering else boolean(len(of_type) == 1 if len(items) == 1 else None)
 
 
 def _is(item: Any, wanted: str) -> bool:
@@ -233,85 +183,3 @@ def _is(item: Any, wanted: str) -> bool:
 
 def _at(items: Items, position: Items) -> Items:
     return items[position[0] : position[0] + 1] if position else []
-
-
-def _equal(left: Items, right: Items) -> Items:
-    if not left or not right:
-        return []
-    return [left == right and [type(i) is bool for i in left] == [type(i) is bool for i in right]]
-
-
-def _unequal(left: Items, right: Items) -> Items:
-    same = _equal(left, right)
-    return [not same[0]] if same else []
-
-
-def _ordered(accepts: Callable[[int], bool]) -> Callable[[Items, Items], Items]:
-    def operation(left: Items, right: Items) -> Items:
-        if not left or not right:
-            return []
-        order = _compare(left[0], right[0])
-        return [] if order is None else [accepts(order)]
-
-    return operation
-
-
-def _compare(left: Any, right: Any) -> int | None:
-    if type(left) is dict and type(right) is dict:
-        # Quantities compare by value when they are in the same unit.
-        if left.get("code", left.get("unit")) != right.get("code", right.get("unit")):
-            return None
-        left, right = left.get("value"), right.get("value")
-    if is_moment(left) and is_moment(right):
-        return compare(left, right)
-    if type(left) is str and type(right) is str:
-        return (left > right) - (left < right)
-    if type(left) in (int, float) and type(right) in (int, float):
-        return int(left > right) - int(left < right)
-    return None
-
-
-def _contained(left: Items, right: Items) -> Items:
-    return [] if not left else [left[0] in right]
-
-
-def _union(left: Items, right: Items) -> Items:
-    united: Items = []
-    for item in (*left, *right):
-        if item not in united:
-            united.append(item)
-    return united
-
-
-def _joined(left: Items, right: Items) -> Items:
-    return ["".join(str(items[0]) for items in (left, right) if items)]
-
-
-def _arithmetic(apply: Callable[[Any, Any], Any]) -> Callable[[Items, Items], Items]:
-    def operation(left: Items, right: Items) -> Items:
-        try:
-            return [apply(left[0], right[0])] if left and right else []
-        except (TypeError, ArithmeticError):
-            return []
-
-    return operation
-
-
-_OPERATIONS: Mapping[str, Callable[[Items, Items], Items]] = {
-    "=": _equal,
-    "!=": _unequal,
-    "~": _equal,
-    "!~": _unequal,
-    "<": _ordered(lambda order: order < 0),
-    ">": _ordered(lambda order: order > 0),
-    "<=": _ordered(lambda order: order <= 0),
-    ">=": _ordered(lambda order: order >= 0),
-    "in": _contained,
-    "contains": lambda left, right: _contained(right, left),
-    "|": _union,
-    "&": _joined,
-    "+": _arithmetic(lambda left, right: left + right),
-    "-": _arithmetic(lambda left, right: left - right),
-    "*": _arithmetic(lambda left, right: left * right),
-    "/": _arithmetic(lambda left, right: left / right),
-}
