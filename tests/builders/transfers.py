@@ -9,7 +9,8 @@ from tests.builders.moments import DAY, MINUTE, NOW
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, RequestId, TransactionId, VisitCode
 from hip.domain.key_material import KeyMaterial
-from hip.domain.transfers import HealthInformationRequest, Page, Transfer, TransferState
+from hip.domain.pages import Page
+from hip.domain.transfers import HealthInformationRequest, Transfer, TransferState
 from hip.domain.waiting_entries import WaitingEntry
 
 PUSH_URL = "https://canary-hiu.example/data/push?for=meera"

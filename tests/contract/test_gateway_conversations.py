@@ -37,8 +37,9 @@ from hip.domain.consents import ConsentStatus
 from hip.domain.errors import GatewayRefused, Transient
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import RequestId
+from hip.domain.pages import ContextStatus, HiStatus
 from hip.domain.patients import IdentifierType
-from hip.domain.transfers import ContextStatus, HiStatus, TransferOutcome
+from hip.domain.transfers import TransferOutcome
 from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,8 @@ from hip.domain.audit import AuditEntry
 from hip.domain.decisions import Decision, digest
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, TransactionId
-from hip.domain.transfers import Page, Transfer
+from hip.domain.pages import Page
+from hip.domain.transfers import Transfer
 
 _ALL = 100_000
 """More decisions than one consent ever has: a plan for each chunk of contexts and one record for each page."""

@@ -21,8 +21,9 @@ from hip.domain.identifiers import (
     TransactionId,
 )
 from hip.domain.link_attempts import AuthenticationType
+from hip.domain.pages import ContextStatus
 from hip.domain.patients import Gender, IdentifierType
-from hip.domain.transfers import ContextStatus, TransferOutcome
+from hip.domain.transfers import TransferOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

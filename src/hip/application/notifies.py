@@ -9,7 +9,8 @@ from hip.application.storage import Units
 from hip.domain.audit import AuditEntry
 from hip.domain.exchanges import Outcome
 from hip.domain.identifiers import HipId, TransactionId
-from hip.domain.transfers import TransferState, context_statuses
+from hip.domain.pages import context_statuses
+from hip.domain.transfers import TransferState
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from hip.domain.decisions import Decision
 from hip.domain.errors import DomainError, IllegalTransition, Transient
 from hip.domain.identifiers import CareContextReference
 from hip.domain.links import CareContext
+from hip.domain.pages import Page, PageState
 from hip.domain.release_facts import Authority
-from hip.domain.transfers import Page, PageState, Transfer
+from hip.domain.transfers import Transfer
 
 
 class Replaced(Exception):

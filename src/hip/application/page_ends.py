@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from hip.application.storage import UnitOfWork
 from hip.domain.audit import AuditEntry
-from hip.domain.transfers import Page, PageState, Transfer
+from hip.domain.pages import Page, PageState
+from hip.domain.transfers import Transfer
 
 _UNAUTHORISED = 401
 

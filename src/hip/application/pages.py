@@ -17,8 +17,9 @@ from hip.application.work import Handler
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.decisions import Decision
 from hip.domain.errors import CircuitOpen, DomainError, KeyMaterialRefused, PushRefused, Transient, UnsafeUrl
+from hip.domain.pages import Page
 from hip.domain.paging import by_push
-from hip.domain.transfers import Page, Transfer
+from hip.domain.transfers import Transfer
 from hip.domain.waiting_entries import WaitingEntry
 
 _PAGES_AT_ONCE = 64

@@ -19,12 +19,13 @@ from hip.domain.errors import KeyMaterialRefused, UnsafeUrl
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import PatientReference
 from hip.domain.links import CareContext
+from hip.domain.pages import Page
 from hip.domain.paging import Paging
 from hip.domain.release import decide, rel_23
 from hip.domain.release_facts import Authority, ReleasePolicy, RequestFacts
 from hip.domain.release_records import RecordFacts, Subject
 from hip.domain.release_terms import window_of
-from hip.domain.transfers import Page, Transfer
+from hip.domain.transfers import Transfer
 
 NOTHING_IN_RANGE = "no records in range"
 """What the gateway is told of a context whose records the request does not cover."""

@@ -12,7 +12,8 @@ from hip.domain.consents import Consent
 from hip.domain.decision_seals import NumberedDecision
 from hip.domain.decisions import Decision
 from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, TransactionId
-from hip.domain.transfers import Page, Transfer, TransferOutcome, TransferState
+from hip.domain.pages import Page
+from hip.domain.transfers import Transfer, TransferOutcome, TransferState
 from hip.domain.waiting_entries import LapsedEntry, WaitingEntry
 
 

@@ -10,7 +10,8 @@ from hip.domain.audit import AuditEntry
 from hip.domain.decisions import RuleResult
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId, TransactionId
-from hip.domain.transfers import PageState, Transfer, TransferState
+from hip.domain.pages import PageState
+from hip.domain.transfers import Transfer, TransferState
 
 
 @dataclass(frozen=True, slots=True)

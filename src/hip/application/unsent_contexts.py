@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from hip.application.storage import UnitOfWork
 from hip.domain.consents import Consent, ConsentedContext
-from hip.domain.transfers import Page, PageState, Transfer
+from hip.domain.pages import Page, PageState
+from hip.domain.transfers import Transfer
 
 _AT_ONCE = 200
 """How many are stored at a time: memory stays flat for any number."""

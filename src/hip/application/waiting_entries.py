@@ -10,7 +10,8 @@ from hip.application.release import ReleaseGate
 from hip.application.storage import Units
 from hip.domain.audit import AuditEntry
 from hip.domain.errors import NotFound
-from hip.domain.transfers import Page, Transfer
+from hip.domain.pages import Page
+from hip.domain.transfers import Transfer
 from hip.domain.waiting_entries import WaitingEntry
 
 PATH = "/health-information"

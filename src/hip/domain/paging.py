@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from hip.domain.transfers import Page
+from hip.domain.pages import Page
 
 LARGEST_PUSH = 8 * 1024 * 1024
 """Bytes of bundles in one push: beyond 5 to 10 MB requesters are likely to refuse its body (contract §2.11)."""

@@ -13,8 +13,9 @@ from hip.domain.consents import Consent
 from hip.domain.decisions import TITLES, Decision, RuleResult, Verdict
 from hip.domain.exchanges import Exchange, Flow
 from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
+from hip.domain.pages import Page, context_statuses
 from hip.domain.refusals import explain
-from hip.domain.transfers import Page, Transfer, context_statuses
+from hip.domain.transfers import Transfer
 
 Shown = dict[str, Any]
 

@@ -20,7 +20,8 @@ from hip.domain.decisions import Stage
 from hip.domain.errors import NotFound
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, RequestId, TransactionId, VisitCode
-from hip.domain.transfers import PageState, TransferState
+from hip.domain.pages import PageState
+from hip.domain.transfers import TransferState
 
 pytestmark = pytest.mark.anyio
 CONSENT, TRANSFER = ConsentId("consent-1"), TransactionId("transfer-1")

@@ -13,7 +13,8 @@ from hip.application.storage import Listing, Units
 from hip.domain.consents import ConsentStatus, SignatureState
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import ConsentId, TransactionId
-from hip.domain.transfers import PageState, Transfer, TransferOutcome, TransferState
+from hip.domain.pages import PageState
+from hip.domain.transfers import Transfer, TransferOutcome, TransferState
 
 pytestmark = pytest.mark.anyio
 CONSENT, TRANSFER = ConsentId("consent-1"), TransactionId("transfer-1")

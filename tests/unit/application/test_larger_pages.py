@@ -12,7 +12,8 @@ from hip.domain.decisions import Stage
 from hip.domain.errors import PushRefused, Transient
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, CareContextReference, TransactionId, VisitCode
-from hip.domain.transfers import HiStatus, PageState, TransferOutcome
+from hip.domain.pages import HiStatus, PageState
+from hip.domain.transfers import TransferOutcome
 
 T1 = TransactionId("t-1")
 

@@ -10,7 +10,8 @@ from hip.domain.bundles import BundleKey
 from hip.domain.decisions import Stage
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import VisitCode
-from hip.domain.transfers import HiStatus, TransferOutcome
+from hip.domain.pages import HiStatus
+from hip.domain.transfers import TransferOutcome
 
 ONE_TYPE = frozenset({HiType.PRESCRIPTION})
 KEY = BundleKey(hip_id=HIP, visit_code=VisitCode("88120"), hi_type=HiType.PRESCRIPTION)

@@ -16,7 +16,8 @@ from hip.application.release import Opened
 from hip.application.storage import UnitOfWork, Units
 from hip.domain.decisions import Decision, Stage
 from hip.domain.errors import IllegalTransition, StorageFailed, Transient
-from hip.domain.transfers import Page, PageState, TransferState
+from hip.domain.pages import Page, PageState
+from hip.domain.transfers import TransferState
 
 
 @dataclass

@@ -19,8 +19,9 @@ from hip.domain.errors import PushRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, PatientReference, TransactionId, VisitCode
+from hip.domain.pages import HiStatus
 from hip.domain.release_facts import FrequencyMode, ReleasePolicy, RequesterMode, SignatureMode
-from hip.domain.transfers import HiStatus, TransferOutcome, TransferState
+from hip.domain.transfers import TransferOutcome, TransferState
 
 ONE_TYPE = frozenset({HiType.PRESCRIPTION})
 KEY = BundleKey(hip_id=HIP, visit_code=VisitCode("88120"), hi_type=HiType.PRESCRIPTION)

@@ -18,7 +18,8 @@ from hip.domain.errors import GatewayRefused, PushRefused, Transient
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import TransactionId, VisitCode
-from hip.domain.transfers import HiStatus, TransferOutcome, TransferState
+from hip.domain.pages import HiStatus
+from hip.domain.transfers import TransferOutcome, TransferState
 
 T1 = TransactionId("t-1")
 

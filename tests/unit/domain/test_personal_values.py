@@ -27,8 +27,9 @@ from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, LinkReference, RequestId
 from hip.domain.key_material import KeyMaterial, SealedPage
 from hip.domain.links import LinkStatus, LinkToken
+from hip.domain.pages import PageState, context_statuses
 from hip.domain.patients import Address, Gender
-from hip.domain.transfers import PageState, TransferState, context_statuses
+from hip.domain.transfers import TransferState
 
 CANARIES = {
     "name": "Kanarika Pakshi",

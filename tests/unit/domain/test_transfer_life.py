@@ -12,7 +12,8 @@ from tests.builders.transfers import a_page, a_transfer
 from hip.domain.errors import IllegalTransition
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference
-from hip.domain.transfers import Page, PageState, Transfer, TransferOutcome, TransferState, context_statuses
+from hip.domain.pages import Page, PageState, context_statuses
+from hip.domain.transfers import Transfer, TransferOutcome, TransferState
 
 FAILED, TRANSFERRED = TransferOutcome.FAILED, TransferOutcome.TRANSFERRED
 

@@ -37,8 +37,9 @@ from hip.domain.identifiers import (
     TransactionId,
 )
 from hip.domain.link_attempts import AuthenticationType
+from hip.domain.pages import ContextStatus, HiStatus
 from hip.domain.patients import Gender, IdentifierType
-from hip.domain.transfers import ContextStatus, HiStatus, TransferOutcome
+from hip.domain.transfers import TransferOutcome
 
 NOW = datetime(2026, 3, 14, 6, 50, 0, 410_999, tzinfo=UTC)
 HIP = HipId("IN0410000123")

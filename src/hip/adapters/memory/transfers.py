@@ -8,7 +8,8 @@ from hip.adapters.memory.tables import MemoryTable
 from hip.application.storage import Listing
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import ConsentId, HipId, TransactionId
-from hip.domain.transfers import Page, PageState, Transfer, TransferOutcome, TransferState
+from hip.domain.pages import Page, PageState
+from hip.domain.transfers import Transfer, TransferOutcome, TransferState
 
 TransferTable = MemoryTable[tuple[HipId, TransactionId], Transfer]
 PageTable = MemoryTable[tuple[HipId, TransactionId, int], Page]

@@ -15,14 +15,8 @@ from hip.application.storage import Listing
 from hip.domain.errors import NotFound
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, HipId, RequestId, TransactionId, VisitCode
-from hip.domain.transfers import (
-    HealthInformationRequest,
-    Page,
-    PageState,
-    Transfer,
-    TransferOutcome,
-    TransferState,
-)
+from hip.domain.pages import Page, PageState
+from hip.domain.transfers import HealthInformationRequest, Transfer, TransferOutcome, TransferState
 
 _ENDED = (TransferState.DONE.value, TransferState.DEAD.value)
 
