@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.servers import Servers, shared_servers
+from tests.builders.amrit_servers import MISSING, a_mysql, mysql_program
+from tests.servers import Servers, quick_disk, shared_servers
+
+from hip.entrypoints.embedded.places import fresh_folder
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects
@@ -44,3 +47,12 @@ def mongo_database(servers: Servers) -> str:
 def redis_url(servers: Servers) -> str:
     """The redis-py URL of this worker's own Redis database."""
     return servers.redis_url
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> Iterator[str]:
+    """The SQLAlchemy URL of this worker's own MariaDB or MySQL, without a database in it; skipped if there is none."""
+    if mysql_program() is None:
+        pytest.skip(MISSING)
+    with fresh_folder(inside=quick_disk()) as folder, a_mysql(folder) as url:
+        yield url

@@ -1,13 +1,16 @@
-"""What every source of visits promises: in memory, and in AMRIT's database on PostgreSQL and on MySQL or MariaDB."""
+"""What every source of visits promises: in memory, and in AMRIT's database on PostgreSQL and on MySQL or MariaDB.
+
+There its result sets are read from views and from routines.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from tests.builders.amrit import HIP, NAMES, TRIGGER, asked, record_of
-from tests.builders.amrit_servers import MISSING, a_mariadb, mariadb_program
+from tests.builders.amrit import HIP, TRIGGER, asked, record_of
+from tests.builders.amrit_places import ALL_PLACES, Place, an_empty_place
 
 from hip.adapters.amrit.sample_database import fill, make
 from hip.adapters.amrit.sample_visits import visits
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 COUNT = 12
 SEED = 5
-NOW = datetime.now(UTC) + timedelta(minutes=1)  # a real database says when its rows are due
+NOW = datetime.now(UTC) + timedelta(hours=1)  # a real database says when its rows are due
 LATER = NOW + timedelta(minutes=10)
 
 
@@ -30,37 +33,19 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    if mariadb_program() is None:
-        pytest.skip(MISSING)
-    folder: Path = tmp_path_factory.mktemp("m")
-    with a_mariadb(folder) as url:
-        yield url
-
-
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.servers), "mariadb"])
-async def place(request: pytest.FixtureRequest) -> str | None:
-    """The URL of an AMRIT-shaped database with twelve visits; None for the source in memory."""
+@pytest.fixture(params=["memory", *ALL_PLACES])
+async def place(request: pytest.FixtureRequest) -> Place | None:
+    """An AMRIT-shaped database with twelve visits; None for the source in memory."""
     if request.param == "memory":
         return None
-    if request.param == "postgres":
-        servers = request.getfixturevalue("servers")
-        name = f"amrit_{servers.worker}"
-        servers.databases.drop(name)
-        servers.databases.create(name)
-        url = servers.databases.url(name)
-    else:
-        bare = request.getfixturevalue("mariadb_url")
-        await asked(bare, "DROP DATABASE IF EXISTS amrit", "CREATE DATABASE amrit CHARACTER SET utf8mb4")
-        url = bare.replace("localhost/?", "localhost/amrit?")
-    await make(url, NAMES)
-    await fill(url, NAMES, count=COUNT, seed=SEED, facility=HIP, odd=0)
-    return str(url)
+    place = await an_empty_place(request.param, request.getfixturevalue)
+    await make(place.url, place.names)
+    await fill(place.url, place.names, count=COUNT, seed=SEED, facility=HIP, odd=0)
+    return place
 
 
 @pytest.fixture
-async def source(place: str | None) -> AsyncIterator[VisitSource]:
+async def source(place: Place | None) -> AsyncIterator[VisitSource]:
     if place is None:
         memory = MemoryVisitSource()
         for _, rows in visits(COUNT, seed=SEED, facility=HIP, trigger=TRIGGER, odd=0):
@@ -68,7 +53,7 @@ async def source(place: str | None) -> AsyncIterator[VisitSource]:
             memory.add(record.visit_code, record, at=NOW - timedelta(minutes=1))
         yield memory
         return
-    opened = AmritVisitSource(place, NAMES)
+    opened = AmritVisitSource(place.url, place.names)
     yield opened
     await opened.close()
 
@@ -130,7 +115,7 @@ async def test_a_row_that_is_put_off_stays_open_and_comes_again(source: VisitSou
     assert row.row_id in _ids(later)
 
 
-async def test_a_result_that_comes_after_the_end_opens_the_row_again(source: VisitSource, place: str | None) -> None:
+async def test_a_result_that_comes_after_the_end_opens_the_row_again(source: VisitSource, place: Place | None) -> None:
     rows = await source.claim(now=NOW, until=LATER, limit=2)
     await source.done(rows, now=NOW)
     since = NOW - timedelta(days=1)
@@ -139,13 +124,13 @@ async def test_a_result_that_comes_after_the_end_opens_the_row_again(source: Vis
         source.result_came(rows[0].visit_code, at=NOW + timedelta(minutes=5))
     else:
         assert place is not None
-        await _add_result(place, rows[0].visit_code)
+        await _add_result(place.url, rows[0].visit_code)
     assert await source.reopen_late(since=since, limit=10) == 1
     assert rows[0].row_id in _ids(await source.claim(now=LATER, until=LATER, limit=100))
 
 
 async def test_a_result_that_comes_between_reading_and_the_end_opens_the_row_again_at_once(
-    source: VisitSource, place: str | None
+    source: VisitSource, place: Place | None
 ) -> None:
     """Its documents were made without it, although they were finished after it came."""
     rows = await source.claim(now=NOW, until=LATER, limit=2)
@@ -153,7 +138,7 @@ async def test_a_result_that_comes_between_reading_and_the_end_opens_the_row_aga
         source.result_came(rows[0].visit_code, at=NOW + timedelta(minutes=5))
     else:
         assert place is not None
-        await _add_result(place, rows[0].visit_code)
+        await _add_result(place.url, rows[0].visit_code)
     await source.done(rows, now=NOW + timedelta(minutes=8))
     since = NOW - timedelta(days=1)
     assert await source.reopen_late(since=since, limit=10) == 1
@@ -162,13 +147,13 @@ async def test_a_result_that_comes_between_reading_and_the_end_opens_the_row_aga
     assert await source.reopen_late(since=since, limit=10) == 0
 
 
-async def test_a_result_that_was_read_opens_nothing(source: VisitSource, place: str | None) -> None:
+async def test_a_result_that_was_read_opens_nothing(source: VisitSource, place: Place | None) -> None:
     rows = await source.claim(now=NOW, until=LATER, limit=1)
     if isinstance(source, MemoryVisitSource):
         source.result_came(rows[0].visit_code, at=NOW + timedelta(minutes=5))
     else:
         assert place is not None
-        await _add_result(place, rows[0].visit_code)
+        await _add_result(place.url, rows[0].visit_code)
     (again,) = await source.claim(now=LATER, until=LATER + timedelta(minutes=10), limit=1)
     assert await source.done([again], now=LATER) == 1
     assert await source.reopen_late(since=NOW - timedelta(days=1), limit=10) == 0
@@ -178,8 +163,9 @@ async def _add_result(url: str, code: VisitCode) -> None:
     at = (NOW + timedelta(minutes=5) + timedelta(hours=5, minutes=30)).replace(tzinfo=None)
     await asked(
         url,
-        "INSERT INTO t_lab_testresult (source_key, procedureid, procedurename, testresultvalue, createddate) "
-        "VALUES (:code, 9, 'Late test', '7', :at)",
+        "INSERT INTO t_lab_testresult "
+        "(source_key, visitcode, procedureid, procedurename, testresultvalue, createddate) "
+        "VALUES (:code, :code, 9, 'Late test', '7', :at)",
         code=int(code),
         at=at,
     )
@@ -206,37 +192,54 @@ async def test_many_rows_are_closed_by_their_own_claims_only(source: VisitSource
     assert await source.done(anew, now=NOW) == 2
 
 
+_CREATE = {
+    "VIEW": "CREATE VIEW fhir_r_diagnosis AS SELECT {0} FROM t_prescription",
+    "PROCEDURE": "CREATE PROCEDURE fhir_r_diagnosis(IN a_visit bigint) SELECT {0} FROM t_prescription",
+    "FUNCTION": "CREATE FUNCTION fhir_r_diagnosis(a_visit bigint) RETURNS TABLE ({1}) LANGUAGE sql "
+    "AS $$SELECT {0} FROM t_prescription$$",
+}
+
+
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("columns", "said"),
     [
-        ("DROP VIEW fhir_r_diagnosis", "view fhir_r_diagnosis: expected to be there .*diagnosissctterm.*source_key"),
-        (
-            "DROP VIEW fhir_r_diagnosis; CREATE VIEW fhir_r_diagnosis AS SELECT createdby FROM t_prescription",
-            "view fhir_r_diagnosis: expected .*diagnosissctterm.*source_key",
-        ),
-        (
-            "DROP VIEW fhir_r_diagnosis; CREATE VIEW fhir_r_diagnosis AS SELECT vanid, source_key FROM t_prescription",
-            "view fhir_r_diagnosis: expected .*diagnosissctterm.*; it has 2 columns",
-        ),
-        (
-            f"ALTER TABLE {TRIGGER} DROP COLUMN hip_reason",
-            f"table {TRIGGER}: expected .*hip_reason.*hip source prepare",
-        ),
+        (None, ".*diagnosissctterm"),
+        (("createdby", "createdby varchar"), ".*diagnosissctterm"),
+        (("vanid, source_key", "vanid bigint, source_key bigint"), ".*diagnosissctterm.*; it has 2 columns"),
     ],
 )
-async def test_a_source_laid_out_otherwise_says_what_it_lacks(
-    source: VisitSource, place: str | None, change: str, said: str
+async def test_a_source_without_a_result_set_names_it_and_says_what_it_lacks(
+    source: VisitSource, place: Place | None, columns: tuple[str, str] | None, said: str
 ) -> None:
     if place is None:
-        pytest.skip("memory has no views")
+        pytest.skip("memory has no result sets")
     rows = await source.claim(now=NOW, until=LATER, limit=2)
-    await asked(place, *change.split("; "))
-    opened = AmritVisitSource(place, NAMES)
+    await asked(place.url, f"DROP {place.kind} fhir_r_diagnosis")
+    if columns is not None:
+        await asked(place.url, _CREATE[place.kind].format(*columns))
+    kind = "view" if place.kind == "VIEW" else "routine"
+    opened = AmritVisitSource(place.url, place.names)
+    try:
+        with pytest.raises(InvalidValue, match=f"^{kind} fhir_r_diagnosis: expected to be there{said}"):
+            await opened.check()
+        with pytest.raises(InvalidValue, match=f"^{kind} fhir_r_diagnosis: expected to be there{said}"):
+            await opened.read(rows)
+    finally:
+        await opened.close()
+
+
+async def test_a_source_whose_table_lacks_a_column_says_so(source: VisitSource, place: Place | None) -> None:
+    if place is None:
+        pytest.skip("memory has no tables")
+    (row,) = await source.claim(now=NOW, until=LATER, limit=1)
+    await asked(place.url, f"ALTER TABLE {TRIGGER} DROP COLUMN hip_reason")
+    opened = AmritVisitSource(place.url, place.names)
+    said = f"table {TRIGGER}: expected .*hip_reason.*hip source prepare"
     try:
         with pytest.raises(InvalidValue, match=said):
             await opened.check()
         with pytest.raises(InvalidValue, match=said):
-            await (opened.read(rows) if "VIEW" in change else opened.put_off(rows[0], until=LATER, reason="-"))
+            await opened.put_off(row, until=LATER, reason="-")
     finally:
         await opened.close()
 
@@ -246,25 +249,26 @@ async def test_a_source_laid_out_as_it_must_be_passes_its_check(source: VisitSou
         await source.check()
 
 
-async def test_a_missing_view_of_results_is_named_where_late_ones_are_looked_for(
-    source: VisitSource, place: str | None
+async def test_what_late_results_are_looked_for_in_is_named_when_it_is_missing(
+    source: VisitSource, place: Place | None
 ) -> None:
     if place is None:
-        pytest.skip("memory has no views")
-    await asked(place, "DROP VIEW fhir_r_diagnosticreportlab")
-    with pytest.raises(InvalidValue, match="view fhir_r_diagnosticreportlab"):
+        pytest.skip("memory has no tables")
+    await asked(place.url, "DROP VIEW fhir_r_diagnosticreportlab", "ALTER TABLE t_lab_testresult RENAME TO elsewhere")
+    named = "view fhir_r_diagnosticreportlab" if place.kind == "VIEW" else "table t_lab_testresult"
+    with pytest.raises(InvalidValue, match=named):
         await source.reopen_late(since=NOW, limit=10)
 
 
-async def test_nothing_is_too_old_to_be_claimed(source: VisitSource, place: str | None) -> None:
+async def test_nothing_is_too_old_to_be_claimed(source: VisitSource, place: Place | None) -> None:
     """AMRIT forgets what is older than two days (amrit.md §2.3)."""
     if place is None:
         assert isinstance(source, MemoryVisitSource)
         source.add(VisitCode("1"), "no record", at=NOW - timedelta(days=900))
         assert len(await source.claim(now=NOW, until=LATER, limit=100)) == COUNT + 1
         return
-    await asked(place, f"UPDATE {TRIGGER} SET hip_due_at = '2023-01-01 00:00:00' WHERE id > 4")
-    windowed = AmritVisitSource(place, type(NAMES)(window=timedelta(days=2)))
+    await asked(place.url, f"UPDATE {TRIGGER} SET hip_due_at = '2023-01-01 00:00:00' WHERE id > 4")
+    windowed = AmritVisitSource(place.url, replace(place.names, window=timedelta(days=2)))
     try:
         claimed = await windowed.claim(now=NOW, until=LATER, limit=4)
         assert sorted(_ids(claimed)) == [1, 2, 3, 5]  # three of the window, and the oldest one
@@ -274,14 +278,16 @@ async def test_nothing_is_too_old_to_be_claimed(source: VisitSource, place: str 
         await windowed.close()
 
 
-async def test_a_source_that_is_away_is_worth_another_try(place: str | None) -> None:
+async def test_a_source_that_is_away_is_worth_another_try(place: Place | None) -> None:
     away: VisitSource
     if place is None:
         away = memory = MemoryVisitSource()
         memory.down = True
-    elif place.startswith("mysql"):
-        away = AmritVisitSource("mysql+asyncmy://root@localhost/amrit?unix_socket=/nowhere")
+    elif place.url.startswith("mysql"):
+        away = AmritVisitSource("mysql+asyncmy://root@localhost/amrit?unix_socket=/nowhere", place.names)
     else:
-        away = AmritVisitSource("postgresql+asyncpg://u@/amrit?host=/nowhere")
+        away = AmritVisitSource("postgresql+asyncpg://u@/amrit?host=/nowhere", place.names)
     with pytest.raises(StorageFailed):
         await away.claim(now=NOW, until=LATER, limit=1)
+    with pytest.raises(StorageFailed):
+        await away.read([SourceRow(row_id=1, visit_code=VisitCode("1"), attempt=1)])

@@ -19,8 +19,8 @@ from tests.e2e.outcome import HIP, Outcome, Wanted
 from hip.adapters.amrit.names import INDIA
 from hip.adapters.amrit.result_sets import DEMOGRAPHICS, KEY, LAB_RESULTS
 from hip.adapters.amrit.sample_database import make
+from hip.adapters.amrit.sample_layout import small_database
 from hip.adapters.amrit.sample_visits import Rows, visits
-from hip.adapters.amrit.tables import small_database
 from hip.domain.errors import InvalidValue
 
 DATABASE = "amrit"

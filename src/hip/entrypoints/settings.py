@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     amrit_trigger_table: str = Field(default="ndhm_trg_visitdata", pattern=_SQL_NAME)
     amrit_trigger_flag: str = Field(default="processed_flag", pattern=_SQL_NAME)
     amrit_views: str = Field(default="fhir_r_", pattern=_SQL_NAME)
+    amrit_result_sets: Literal["views", "routines"] = "views"
+    amrit_routines: str = Field(default="fhir_r_", pattern=_SQL_NAME)
+    amrit_lab_table: str = Field(default="t_lab_testresult", pattern=_SQL_NAME)
     amrit_schema: str = Field(default="", pattern=rf"^$|{_SQL_NAME}")
     amrit_window_hours: int = Field(default=0, ge=0, le=8760)
     amrit_facility: str = ""

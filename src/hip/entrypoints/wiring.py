@@ -8,7 +8,7 @@ from functools import cache
 
 from pydantic import SecretStr
 
-from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.names import AmritNames, Form
 from hip.adapters.circuit_memory import RedisCircuitMemory
 from hip.adapters.key_vault.local import LocalKeyVault
 from hip.adapters.key_vault.memory import MemoryKeyVault
@@ -181,7 +181,10 @@ def amrit_names(settings: Settings) -> AmritNames:
     return AmritNames(
         trigger_table=settings.amrit_trigger_table,
         trigger_flag=settings.amrit_trigger_flag,
+        form=Form(settings.amrit_result_sets),
         views=settings.amrit_views,
+        routines=settings.amrit_routines,
+        lab_table=settings.amrit_lab_table,
         schema=settings.amrit_schema or None,
         window=timedelta(hours=settings.amrit_window_hours) if settings.amrit_window_hours else None,
         facility=HipId(settings.amrit_facility) if settings.amrit_facility else None,

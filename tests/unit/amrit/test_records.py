@@ -140,16 +140,16 @@ def test_relatives_in_one_text_are_one_each() -> None:
 
 def test_columns_are_read_by_name_whatever_their_order_and_case() -> None:
     names = [KEY.upper(), *(name.title() for name in reversed(sets.COMPLAINTS.names))]
-    ((key, row),) = sets.COMPLAINTS.read(names, [(7, "nurse", None, "note", "Days", 3, "386661006", "Fever")])
+    ((key, row),) = sets.COMPLAINTS.keyed(names, [(7, "nurse", None, "note", "Days", 3, "386661006", "Fever")])
     assert (key, row["chiefcomplaint"], row["unitofduration"], row["duration"]) == (7, "Fever", "Days", 3)
 
 
 def test_columns_without_their_names_are_read_by_position() -> None:
     names = [f"column{number}" for number in range(8)]
-    ((key, row),) = sets.COMPLAINTS.read(names, [("Fever", "386661006", 3, "Days", "note", None, "nurse", 7)])
+    ((key, row),) = sets.COMPLAINTS.keyed(names, [("Fever", "386661006", 3, "Days", "note", None, "nurse", 7)])
     assert (key, row["chiefcomplaint"], row["unitofduration"], row["duration"]) == (7, "Fever", "Days", 3)
 
 
 def test_too_few_columns_are_refused() -> None:
     with pytest.raises(TooFewColumns):
-        sets.COMPLAINTS.read(["a", "b"], [])
+        sets.COMPLAINTS.keyed(["a", "b"], [])

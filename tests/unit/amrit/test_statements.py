@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy.dialects import mysql, postgresql
 from tests.builders.amrit import NAMES
 
-from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.names import AmritNames, Form
+from hip.adapters.amrit.sample_layout import script
 from hip.adapters.amrit.statements import TriggerStatements
-from hip.adapters.amrit.tables import preparation, script, trigger_table
+from hip.adapters.amrit.tables import preparation, trigger_table
 
 AT = datetime.fromisoformat("2026-03-02T09:00:00")
 SPEAKING = {"mysql": mysql.dialect, "postgresql": postgresql.dialect}
@@ -53,7 +54,23 @@ def test_table_flag_and_schema_are_called_as_set(dialect: str) -> None:
     assert "process_flag" in script(names, dialect)
 
 
-def test_the_script_makes_the_views_of_every_result_set() -> None:
-    for dialect in ("mysql", "postgresql"):
+def test_the_script_makes_the_view_and_the_routine_of_every_result_set() -> None:
+    for dialect, routine in (("mysql", "CREATE PROCEDURE fhir_r_"), ("postgresql", "CREATE FUNCTION fhir_r_")):
         assert script(NAMES, dialect).count("CREATE VIEW fhir_r_") == 13
+        assert script(NAMES, dialect).count(routine) == 13
     assert "processed_flag BIT(1)" in script(NAMES, "mysql")
+
+
+def test_procedures_have_the_arguments_that_amrits_own_have() -> None:
+    written = script(NAMES, "mysql")
+    assert "fhir_r_patientdemographic(IN beneficiaryRegID_IN bigint, OUT HealthID_OUT VARCHAR(750), OUT " in written
+    assert "fhir_r_practitioner(IN visitCode_IN bigint, OUT BenVisitID_OUT BIGINT, OUT " in written
+    assert "fhir_r_medicationstatement(IN beneficiaryRegID_IN bigint, IN visitCode_IN bigint, OUT " in written
+    assert "OUT DuartionUnit_OUT VARCHAR(750)" in written
+
+
+def test_late_results_are_looked_for_in_amrits_own_table_when_routines_are_read() -> None:
+    names = AmritNames(form=Form.ROUTINES, lab_table="T_Lab_TestResult")
+    say = TriggerStatements(trigger_table(names, "mysql"), names, dialect="mysql")
+    late = " ".join(str(say.late(since=AT, limit=5).compile(dialect=mysql.dialect())).split())
+    assert "INNER JOIN `T_Lab_TestResult` ON ndhm_trg_visitdata.visitcode = `T_Lab_TestResult`.visitcode" in late

@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from hip.domain.errors import InvalidValue
+from hip.domain.errors import InvalidValue, StorageFailed
 
-# Unknown column; no right to a table, a column; no such table; a view whose tables changed under it.
-_MYSQL = frozenset({1054, 1142, 1143, 1146, 1356})
-_POSTGRES = (
-    "42"  # SQLSTATE class "syntax error or access rule violation": undefined table or column, no right, wrong type
-)
+# Unknown column; no right to a table, a column; no such table; a view whose tables changed under it; no such routine,
+# other arguments, no right to it.
+_MYSQL = frozenset({1054, 1142, 1143, 1146, 1356, 1305, 1318, 1370})
+# SQLSTATE class "syntax error or access rule violation": undefined table or column, no right, wrong type.
+_POSTGRES = "42"
+# Too many connections; no room or memory; shutting down; read only; killed.
+_MYSQL_AWAY = frozenset({1040, 1021, 1037, 1041, 1053, 1077, 1078, 1079, 1290, 1836, 1927, 3169})
+_POSTGRES_AWAY = ("08", "53", "57P", "58")
 
 
 @contextmanager
@@ -22,7 +25,7 @@ def fitting(what: str, columns: Sequence[str], remedy: str) -> Iterator[None]:
     except TooFewColumns as short:
         raise InvalidValue(what, _expected(columns, remedy) + f"; it has {short.found} columns") from None
     except DBAPIError as error:
-        if not _misshapen(error):
+        if not misshapen(error):
             raise
         raise InvalidValue(what, _expected(columns, remedy)) from None
 
@@ -35,13 +38,39 @@ class TooFewColumns(Exception):
         self.found = found
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raises StorageFailed without a word of the statement: it may name people."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise StorageFailed(f"the hospital's database does not answer ({type(error).__name__})") from None
+
+
+def error_code(error: BaseException) -> int | str:
+    """MySQL's number or PostgreSQL's SQLSTATE: all of an error that may be written down. Empty if it has none."""
+    cause = getattr(error, "orig", None) or error
+    arguments: tuple[object, ...] = getattr(cause, "args", ())
+    if arguments and isinstance(arguments[0], int):
+        return arguments[0]
+    state = getattr(cause, "sqlstate", None)
+    return state if isinstance(state, str) else ""
+
+
+def misshapen(error: BaseException) -> bool:
+    code = error_code(error)
+    return code in _MYSQL if isinstance(code, int) else code.startswith(_POSTGRES)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server, and not this one statement, is at fault."""
+    code = error_code(error)
+    if isinstance(code, int):
+        away = code in _MYSQL_AWAY or 2000 <= code < 3000  # the second: what the driver itself says of a connection
+    else:
+        away = not code or code.startswith(_POSTGRES_AWAY)
+    return away or bool(getattr(error, "connection_invalidated", False))
+
+
 def _expected(columns: Sequence[str], remedy: str) -> str:
     return f"to be there and readable, with the columns {', '.join(columns)}, {remedy}"
-
-
-def _misshapen(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None)
-    if isinstance(state, str):
-        return state.startswith(_POSTGRES)
-    arguments: tuple[object, ...] = getattr(error.orig, "args", ())
-    return not _MYSQL.isdisjoint(arguments[:1])

@@ -1,11 +1,12 @@
 """AMRIT's clinical result sets (amrit.md §3): their columns in order, read by name or, failing that, by position.
 
-Each is a view whose columns come in this order, followed by ``source_key``: the visit code, or for the demographics the
-registration id of the patient. What follows after the stated columns is ignored.
+As a view, its columns come in this order, followed by ``source_key``: the visit code, or for the demographics the
+registration id of the patient. A routine is asked for one visit and needs no key. What follows is ignored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from hip.adapters.amrit.layouts import TooFewColumns
@@ -14,33 +15,57 @@ Row = Mapping[str, Any]
 KEY = "source_key"
 
 
+class Argument(Enum):
+    """What a routine is given: AMRIT calls them beneficiaryRegID_IN and visitCode_IN."""
+
+    PATIENT = "beneficiaryRegID"
+    VISIT = "visitCode"
+
+
+_BOTH = (Argument.PATIENT, Argument.VISIT)
+
+
 @dataclass(frozen=True, slots=True)
 class ResultSet:
-    """``columns`` as AMRIT spells them; a type stands behind the colon where it is not text."""
+    """``columns`` as AMRIT spells them; a type stands behind the colon where it is not text.
+
+    ``takes``: what AMRIT's procedure is given, in this order.
+    """
 
     name: str
     table: str
     columns: tuple[str, ...]
+    takes: tuple[Argument, ...] = _BOTH
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.partition(":")[0].lower() for column in self.columns)
 
-    def read(self, keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[tuple[Any, Row]]:
+    def keyed(self, keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[tuple[Any, Row]]:
         """(source key, row by lower-case name) of each row; the last column is the key when none is named so.
 
-        Raises TooFewColumns for fewer columns than the result set has.
+        Raises TooFewColumns for fewer columns than the result set and its key have.
         """
         found = [_plain(key) for key in keys]
+        places = self._places(found, at_least=len(self.columns) + 1)
+        key_at = found.index(_plain(KEY)) if _plain(KEY) in found else len(found) - 1
+        return [(row[key_at], self._row(row, places)) for row in rows]
+
+    def unkeyed(self, keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """Rows by lower-case name. Raises TooFewColumns for fewer columns than the result set has."""
+        places = self._places([_plain(key) for key in keys], at_least=len(self.columns))
+        return [self._row(row, places) for row in rows]
+
+    def _places(self, found: list[str], *, at_least: int) -> list[int]:
         wanted = [_plain(name) for name in self.names]
         if set(wanted) <= set(found):
-            places = [found.index(name) for name in wanted]
-        elif len(found) > len(wanted):
-            places = list(range(len(wanted)))
-        else:
-            raise TooFewColumns(len(found))
-        key_at = found.index(_plain(KEY)) if _plain(KEY) in found else len(found) - 1
-        return [(row[key_at], dict(zip(self.names, (row[at] for at in places), strict=True))) for row in rows]
+            return [found.index(name) for name in wanted]
+        if len(found) >= at_least:
+            return list(range(len(wanted)))
+        raise TooFewColumns(len(found))
+
+    def _row(self, row: Sequence[Any], places: Sequence[int]) -> Row:
+        return dict(zip(self.names, (row[at] for at in places), strict=True))
 
 
 def _plain(name: str) -> str:
@@ -62,6 +87,7 @@ DEMOGRAPHICS = ResultSet(
         "MaritalStatus DOB:time PreferredPhoneNum PermCountry PermState PermDistrict ProviderServiceMapID:int "
         f"{_MADE} healthCreatedDate:time"
     ),
+    (Argument.PATIENT,),
 )
 COMPLAINTS = ResultSet(
     "chiefcomplaints",
@@ -133,6 +159,7 @@ PRACTITIONERS = ResultSet(
         "BenVisitID:int UserID:int FullName DOB:time EmployeeID ContactNo EmailID QualificationName DesignationName "
         "GenderName GenderID:int ServiceProviderID:int VisitCode:int CreatedBy CreatedDate:time"
     ),
+    (Argument.VISIT,),
 )
 ORGANIZATIONS = ResultSet(
     "organizationdetails",
@@ -142,11 +169,13 @@ ORGANIZATIONS = ResultSet(
         "LocationName Address ServiceID:int ServiceName IsNational:int AbdmFacilityId AbdmFacilityName PSAddMapID:int "
         "ProviderServiceMapID:int"
     ),
+    (Argument.VISIT,),
 )
 HISTORY = ResultSet(
     "medicalhistorydetails",
     "t_benmedicationhistory",
     _columns("ID:int ProviderServiceMapID:int CurrentMedication Year:time CreatedBy CreatedDate:time"),
+    (Argument.VISIT,),
 )
 
 OF_VISIT = (
@@ -163,3 +192,5 @@ OF_VISIT = (
     ORGANIZATIONS,
     HISTORY,
 )
+
+ALL = (DEMOGRAPHICS, *OF_VISIT)

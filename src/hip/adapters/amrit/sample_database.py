@@ -7,21 +7,22 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.sample_layout import routines, small_database, views
 from hip.adapters.amrit.sample_visits import visits
-from hip.adapters.amrit.tables import small_database, views
 from hip.domain.identifiers import HipId
 
 _BATCH = 500
 
 
 async def make(url: str, names: AmritNames) -> None:
-    """Tables and views, in a database that has none of them."""
+    """Tables, views and routines, in a database that has none of them."""
     engine = create_async_engine(url, hide_parameters=True)
     try:
         async with engine.begin() as connection:
-            metadata = small_database(names, _dialect(engine.dialect.name))
+            dialect = _dialect(engine.dialect.name)
+            metadata = small_database(names, dialect)
             await connection.run_sync(metadata.create_all, checkfirst=False)
-            for statement in views(names):
+            for statement in (*views(names), *routines(names, dialect)):
                 await connection.execute(text(statement))
     finally:
         await engine.dispose()

@@ -1,23 +1,24 @@
 """AMRIT's database as a source of visits, on PostgreSQL, MySQL or MariaDB: the URL decides."""
 
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, bindparam, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from hip.adapters.amrit.layouts import fitting
-from hip.adapters.amrit.names import INDIA, AmritNames
-from hip.adapters.amrit.records import visit_record
-from hip.adapters.amrit.result_sets import DEMOGRAPHICS, KEY, LAB_RESULTS, OF_VISIT, ResultSet, Row
+from hip.adapters.amrit.layouts import answering, fitting
+from hip.adapters.amrit.names import INDIA, AmritNames, Form
+from hip.adapters.amrit.reading import ResultSets, Trigger, Unread
+from hip.adapters.amrit.records import Found, visit_record
+from hip.adapters.amrit.routines import AT_ONCE as READ_AT_ONCE
+from hip.adapters.amrit.routines import Routines
 from hip.adapters.amrit.statements import TriggerStatements
-from hip.adapters.amrit.tables import qualified, trigger_table
+from hip.adapters.amrit.tables import trigger_table
+from hip.adapters.amrit.views import Views
 from hip.application.visit_sources import SourceRow, SourceVisit
-from hip.domain.errors import DomainError, StorageFailed
+from hip.domain.errors import DomainError
 from hip.domain.identifiers import VisitCode
 
 OLDEST_SHARE = 4
@@ -30,15 +31,27 @@ SURE = timedelta(seconds=10)
 """A result this much older than a claim is surely seen by its reading: clocks differ, and transactions take time."""
 
 
+_NOT_YET = datetime.fromisoformat("2200-01-01T00:00:00+00:00")
+
+
 class AmritVisitSource:
     """Connects late. READ COMMITTED, so that MySQL locks the rows it takes and not the gaps between them."""
 
     def __init__(self, url: str, names: AmritNames | None = None) -> None:
         self._names = names or AmritNames()
+        routines = self._names.form is Form.ROUTINES
         self._engine = create_async_engine(
-            url, hide_parameters=True, pool_size=2, pool_pre_ping=True, isolation_level="READ COMMITTED"
+            url,
+            hide_parameters=True,
+            pool_size=READ_AT_ONCE if routines else 2,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
         )
         self.dialect = "mysql" if self._engine.dialect.name in ("mysql", "mariadb") else "postgresql"
+        mysql = self.dialect == "mysql"
+        self._sets: ResultSets = (
+            Routines(self._engine, self._names, mysql=mysql) if routines else Views(self._engine, self._names)
+        )
         self._say = TriggerStatements(trigger_table(self._names, self.dialect), self._names, dialect=self.dialect)
 
     async def close(self) -> None:
@@ -67,41 +80,22 @@ class AmritVisitSource:
             return []
         async with self._transaction() as connection:
             stored = await _rows(connection, self._say.again([row.row_id for row in rows]))
-            triggers = {row["id"]: row for row in stored}
-            codes = sorted({row["visitcode"] for row in stored if row["visitcode"] is not None})
-            people = sorted({row["beneficiaryregid"] for row in stored if row["beneficiaryregid"] is not None})
-            demographics = await self._result_set(connection, DEMOGRAPHICS, people)
-            of_visit = {each.name: await self._result_set(connection, each, codes) for each in OF_VISIT}
-        visits = []
-        for row in rows:
-            trigger = triggers.get(row.row_id)
-            if trigger is None:
-                visits.append(SourceVisit(row=row, record=None, fault="the row is gone"))
-                continue
-            found = {name: sets.get(trigger["visitcode"], []) for name, sets in of_visit.items()}
-            found[DEMOGRAPHICS.name] = demographics.get(trigger["beneficiaryregid"], [])
-            visits.append(self._visit(row, trigger, found))
-        return visits
+        triggers = {row["id"]: row for row in stored}
+        found = await self._sets.of(
+            [Trigger(row_id=row["id"], visit_code=row["visitcode"], patient=row["beneficiaryregid"]) for row in stored]
+        )
+        return [self._visit(row, triggers.get(row.row_id), found.get(row.row_id)) for row in rows]
 
-    def _visit(self, row: SourceRow, trigger: RowMapping, found: dict[str, list[Row]]) -> SourceVisit:
+    def _visit(self, row: SourceRow, trigger: RowMapping | None, found: Found | Unread | None) -> SourceVisit:
+        if trigger is None or found is None:
+            return SourceVisit(row=row, record=None, fault="the row is gone")
+        if isinstance(found, Unread):
+            return SourceVisit(row=row, record=None, fault=found.fault)
         try:
             made = visit_record(row.visit_code, trigger["visit_category"], trigger["visitdate"], found, self._names)
         except DomainError as fault:
             return SourceVisit(row=row, record=None, fault=str(fault))
         return SourceVisit(row=row, record=made)
-
-    async def _result_set(
-        self, connection: AsyncConnection, result_set: ResultSet, keys: Sequence[int]
-    ) -> dict[Any, list[Row]]:
-        view = qualified(self._names, self._names.views + result_set.name)
-        asked = text(f"SELECT * FROM {view} WHERE {KEY} IN :keys").bindparams(bindparam("keys", expanding=True))  # noqa: S608
-        with fitting(f"view {view}", (*result_set.names, KEY), "as `hip source schema` prints it"):
-            answer = await connection.execute(asked, {"keys": list(keys)})
-            found = result_set.read(list(answer.keys()), answer.all())
-        grouped: dict[Any, list[Row]] = defaultdict(list)
-        for key, row in found:
-            grouped[key].append(row)
-        return grouped
 
     async def done(self, rows: Sequence[SourceRow], *, now: datetime) -> int:
         closed = 0
@@ -123,17 +117,19 @@ class AmritVisitSource:
             await connection.execute(self._say.put_back(_attempts(rows)), {"now": _utc(now)})
 
     async def check(self) -> None:
-        """Raises InvalidValue for the trigger table or the first view that is missing or laid out otherwise."""
+        """Raises InvalidValue for the first table, view or routine that is missing or laid out otherwise."""
         async with self._transaction() as connection:
             await connection.execute(select(*(self._say.table.c[name] for name in self._say.columns)).limit(0))
-            for each in (DEMOGRAPHICS, *OF_VISIT):
-                await self._result_set(connection, each, [-1])
+        await self._sets.check()
+        await self.reopen_late(since=_NOT_YET, limit=0)
 
     async def reopen_late(self, *, since: datetime, limit: int) -> int:
+        name, key = self._say.lab_results
+        kind = "view" if self._names.form is Form.VIEWS else "table"
+        what = f"{kind} {self._names.qualified(name)} or the trigger table"
         async with self._transaction() as connection:
             # Both are asked together, so a misfit here could be either's; ``check`` says whose.
-            view = qualified(self._names, self._names.views + LAB_RESULTS.name)
-            with fitting(f"view {view} or the trigger table", (KEY, "createddate"), "as `hip source schema` prints it"):
+            with fitting(what, (key, "createddate"), "as `hip source schema` prints it"):
                 late = await _rows(connection, self._say.late(since=_local(since), limit=limit))
             ids = [row["id"] for row in late]
             if ids:
@@ -142,14 +138,10 @@ class AmritVisitSource:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
-        """Raises StorageFailed without a word of the statement: it may name people."""
-        table = f"table {qualified(self._names, self._names.trigger_table)}"
-        try:
-            with fitting(table, self._say.columns, "as `hip source prepare` makes it"):
-                async with self._engine.begin() as connection:
-                    yield connection
-        except (SQLAlchemyError, OSError) as error:
-            raise StorageFailed(f"the hospital's database does not answer ({type(error).__name__})") from None
+        table = f"table {self._names.qualified(self._names.trigger_table)}"
+        with answering(), fitting(table, self._say.columns, "as `hip source prepare` makes it"):
+            async with self._engine.begin() as connection:
+                yield connection
 
 
 def _attempts(rows: Sequence[SourceRow]) -> dict[int, int]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import table as sa_table
 
-from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.names import AmritNames, Form
 from hip.adapters.amrit.result_sets import KEY, LAB_RESULTS
 from hip.adapters.amrit.tables import NOW
 
@@ -114,18 +114,24 @@ class TriggerStatements:
             columns.id.in_(list(attempts)), columns.hip_attempts == case(dict(attempts), value=columns.id), self._open
         )
 
+    @property
+    def lab_results(self) -> tuple[str, str]:
+        """Where laboratory results are looked for, and its column of the visit code."""
+        if self._names.form is Form.ROUTINES:
+            return self._names.lab_table, "visitcode"
+        return self._names.views + LAB_RESULTS.name, KEY
+
     def late(self, *, since: datetime, limit: int) -> Select[Any]:
         """Closed rows of visits with a result made since then (the hospital's clock) and after they were read.
 
         Not after they were closed: a result that comes while the documents are made would never be seen.
         """
         columns = self.table.c
-        results = sa_table(
-            self._names.views + LAB_RESULTS.name, column(KEY), column("createddate"), schema=self._names.schema
-        )
+        name, key = self.lab_results
+        results = sa_table(name, column(key), column("createddate"), schema=self._names.schema)
         return (
             select(columns.id)
-            .join(results, results.c[KEY] == columns.visitcode)
+            .join(results, results.c[key] == columns.visitcode)
             .where(self._closed, results.c.createddate > since, results.c.createddate > columns.hip_read_at)
             .distinct()
             .limit(limit)

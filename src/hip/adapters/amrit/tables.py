@@ -1,11 +1,10 @@
-"""The trigger table as we use it, on PostgreSQL and on MySQL or MariaDB; and a small database of AMRIT's shape.
+"""The trigger table as we use it, on PostgreSQL and on MySQL or MariaDB; and what an existing one needs for that.
 
 Columns of ours stand beside AMRIT's: ``hip_due_at`` (UTC; its default is now), ``hip_attempts``, ``hip_reason``, and by
 the hospital's clock, as AMRIT's own dates, ``hip_read_at`` and ``hip_done_at``. On MySQL, which has no partial index,
 ``hip_open`` is computed from the flag: 1 on open rows and NULL on others, so that the index leads to open rows only.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import (
@@ -18,20 +17,16 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Numeric,
     String,
     Table,
-    create_mock_engine,
     text,
 )
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeEngine
 
 from hip.adapters.amrit.names import AmritNames
-from hip.adapters.amrit.result_sets import DEMOGRAPHICS, KEY, LAB_RESULTS, OF_VISIT, ResultSet
 
 DIALECTS = ("postgresql", "mysql")
-_TYPES: dict[str, type[TypeEngine[Any]]] = {"int": BigInteger, "time": DateTime}
 ENTERED = "LEAST(COALESCE(visitdate, created_date, hip_due_at), hip_due_at)"
 NOW = {"postgresql": "(now() AT TIME ZONE 'utc')", "mysql": "(utc_timestamp(6))"}
 
@@ -79,59 +74,6 @@ def trigger_table(names: AmritNames, dialect: str, metadata: MetaData | None = N
     )
 
 
-def source_table(result_set: ResultSet, metadata: MetaData, schema: str | None) -> Table:
-    """A table that holds one result set's columns; AMRIT itself joins several."""
-    columns: list[Any] = []
-    for column in result_set.columns:
-        name, _, kind = column.partition(":")
-        made = Numeric(9, 2) if kind == "number" else _TYPES[kind]() if kind else String(750)
-        columns.append(Column(name.lower(), made))
-    if result_set is LAB_RESULTS:
-        columns.append(Index("ix_lab_created", "createddate"))
-    return Table(
-        result_set.table,
-        metadata,
-        Column("row_id", BigInteger, primary_key=True, autoincrement=True),
-        Column(KEY, BigInteger, nullable=False, index=True),
-        *columns,
-        schema=schema,
-    )
-
-
-def small_database(names: AmritNames, dialect: str) -> MetaData:
-    """The trigger table and the tables behind every result set."""
-    metadata = MetaData()
-    trigger_table(names, dialect, metadata)
-    for result_set in (DEMOGRAPHICS, *OF_VISIT):
-        source_table(result_set, metadata, names.schema)
-    return metadata
-
-
-def qualified(names: AmritNames, name: str) -> str:
-    return f"{names.schema}.{name}" if names.schema else name
-
-
-def views(names: AmritNames) -> Iterator[str]:
-    """The statements that make the views; the same in both dialects."""
-    for result_set in (DEMOGRAPHICS, *OF_VISIT):
-        columns = ", ".join((*result_set.names, KEY))
-        view, table = (qualified(names, name) for name in (names.views + result_set.name, result_set.table))
-        yield f"CREATE VIEW {view} AS SELECT {columns} FROM {table}"  # noqa: S608 - names of the settings
-
-
-def script(names: AmritNames, dialect: str) -> str:
-    """Everything above as one SQL script."""
-    statements: list[str] = []
-
-    def write(statement: Any, *_: Any, **__: Any) -> None:
-        compiled = statement.compile(dialect=engine.dialect) if not isinstance(statement, str) else statement
-        statements.append(" ".join(str(compiled).split()))
-
-    engine = create_mock_engine("mysql+asyncmy://" if dialect == "mysql" else "postgresql+asyncpg://", write)
-    small_database(names, dialect).create_all(engine, checkfirst=False)
-    return ";\n".join([*statements, *views(names)]) + ";\n"
-
-
 def preparation(names: AmritNames, dialect: str) -> str:
     """What an existing AMRIT database needs: our columns and the index. Safe beside AMRIT's own writer.
 
@@ -140,7 +82,7 @@ def preparation(names: AmritNames, dialect: str) -> str:
     """
     speaking: Dialect = mysql.dialect() if dialect == "mysql" else postgresql.dialect()  # type: ignore[no-untyped-call]
     quote = speaking.identifier_preparer.quote
-    table, flag, now = qualified(names, quote(names.trigger_table)), quote(names.trigger_flag), NOW[dialect]
+    table, flag, now = names.qualified(quote(names.trigger_table)), quote(names.trigger_flag), NOW[dialect]
     if dialect == "mysql":
         return (
             f"ALTER TABLE {table} ADD COLUMN hip_due_at DATETIME(6) NOT NULL DEFAULT {now} INVISIBLE,\n"

@@ -50,8 +50,8 @@ def _settings() -> tuple[Settings, str]:
 @app.command("schema")
 @exits_as_promised
 def schema(dialect: OfDialect = Dialect.POSTGRESQL) -> None:
-    """SQL that makes a small database of AMRIT's shape: trigger table, tables and views."""
-    from hip.adapters.amrit.tables import script
+    """SQL that makes a small database of AMRIT's shape: trigger table, tables, views and routines."""
+    from hip.adapters.amrit.sample_layout import script
     from hip.entrypoints.wiring import amrit_names
 
     say(script(amrit_names(Settings.read()), dialect.value))
