@@ -21,10 +21,11 @@ from hip.adapters.memory.existing import MemoryExistingDocuments
 from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.mongo.existing import MongoExistingDocuments
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.arrivals import bundle_work
 from hip.application.bundling import BuildBundle
 from hip.application.existing_documents import Fate, Kind
 from hip.application.existing_imports import ImportExisting
-from hip.application.intake import ReceiveVisit, bundle_work
+from hip.application.intake import ReceiveVisit
 from hip.domain.bundles import BundleKey
 from hip.domain.errors import InvalidValue, StorageFailed
 from hip.domain.hi_types import HiType

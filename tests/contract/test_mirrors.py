@@ -20,8 +20,9 @@ from hip.adapters.memory.mirror import MemoryAmritMirror
 from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.mongo.mirror import MongoAmritMirror
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.arrivals import bundle_work
 from hip.application.bundling import BuildBundle
-from hip.application.intake import ReceiveVisit, bundle_work
+from hip.application.intake import ReceiveVisit
 from hip.application.mirrors import MirrorVisit
 from hip.application.projections import Project
 from hip.application.storage import Topic

@@ -32,9 +32,33 @@ class Visit:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownVisit:
+    """What tells whether a record that comes in is the one that is stored."""
+
+    version: int
+    digest: str
+
+
 class Visits(Protocol):
     async def save(self, visit: Visit) -> None:
         """Insert or replace by (hip_id, visit_code). The source is sealed at rest."""
+
+    async def save_all(self, visits: Sequence[Visit]) -> None:
+        """``save`` for each; no visit twice."""
+
+    async def add_missing(self, visits: Sequence[Visit]) -> frozenset[VisitCode]:
+        """Insert those, of one HIP and no visit twice, that are not stored yet; which ones.
+
+        Inserted in one order, so that two batches never wait for each other. A visit that another unit is inserting is
+        waited for, and is not among them.
+        """
+
+    async def known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
+        """Those that are stored, without their sources."""
+
+    async def lock_known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
+        """The same; locked in one order, so that two batches never wait for each other."""
 
     async def lock(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None: ...
     async def get(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None: ...
@@ -54,6 +78,9 @@ class Triggers(Protocol):
     """Table ``ndhm_trigger_visit_data``."""
 
     async def save(self, trigger: Trigger) -> None: ...
+    async def save_all(self, triggers: Sequence[Trigger]) -> None:
+        """``save`` for each; no visit twice."""
+
     async def get(self, hip_id: HipId, visit_code: VisitCode) -> Trigger | None: ...
     async def process(self, hip_id: HipId, visit_codes: Sequence[VisitCode], *, now: datetime) -> Sequence[VisitCode]:
         """Set the flag of those whose documents are all stored and valid; the ones where it was not set before."""
@@ -93,6 +120,9 @@ class BundleJobs(Protocol):
         self, hip_id: HipId, visit_code: VisitCode, hi_types: Sequence[HiType], *, version: int, now: datetime
     ) -> None:
         """These documents are wanted in this version: pending, with no attempts and no error."""
+
+    async def ask_all(self, versions: Mapping[BundleKey, int], *, now: datetime) -> None:
+        """``ask`` for each document, in the version that stands beside it."""
 
     async def begin(self, keys: Sequence[BundleKey], *, now: datetime) -> Sequence[BundleJob]:
         """Those of ``keys`` that are not built become ``building``, with one attempt more; every one that is known.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from hip.application.intake import ask_for_bundles
+from hip.application.arrivals import ask_for_bundles
 from hip.application.ports import Clock
 from hip.application.storage import Units, Visit
 from hip.domain.audit import AuditEntry

@@ -46,8 +46,18 @@ class Patients(Protocol):
     async def save(self, patient: Patient, *, hip_id: HipId) -> None:
         """Insert or replace by (hip_id, reference)."""
 
+    async def save_all(self, patients: Sequence[Patient], *, hip_id: HipId) -> None:
+        """``save`` for each; nobody twice."""
+
     async def add_missing(self, new: Sequence[Patient], *, hip_id: HipId) -> int:
-        """Insert those who are not known, and leave the others as they are; how many."""
+        """Insert those who are not known, and leave the others as they are; how many.
+
+        Of several with one reference the first is inserted, and all in one order, so that two batches never wait for
+        each other.
+        """
+
+    async def lock_several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
+        """Those that are known, locked in one order: the order of what is returned."""
 
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None: ...
     async def several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:

@@ -53,6 +53,7 @@ __all__ = [
     "OutboxRow",
     "Patients",
     "Shares",
+    "StatementRefused",
     "TokenAnswer",
     "Topic",
     "Transfers",
@@ -64,6 +65,13 @@ __all__ = [
     "WaitingEntries",
     "Work",
 ]
+
+
+class StatementRefused(RuntimeError):
+    """The store answers, and refuses what it was told to do: a bug, or a value that it cannot hold.
+
+    The message names neither the statement nor a value.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from hip.application.intake import ReceiveVisit
-from hip.application.ports import Clock, VisitRecords
+from hip.application.intake import ReceivedVisit, ReceiveVisits
+from hip.application.ports import Clock
 from hip.application.storage import Units
 from hip.domain.errors import DomainError, Transient
 from hip.domain.identifiers import HipId, VisitCode
 from hip.domain.visits import VisitRecord
 
 CLAIMED = 200
-"""Rows in one claim: one short transaction, and one query for each kind of clinical data."""
+"""Rows in one claim: one short transaction there and one here, and one query for each kind of clinical data."""
 
 FINISHING = timedelta(minutes=10)
 """How long a row is left alone while its bundles are made; then it is looked at again, which changes nothing."""
@@ -97,12 +97,11 @@ class TakeVisits:
     """Claim, read, store: what cannot be stored keeps its row open and carries the reason."""
 
     source: VisitSource
-    receive: ReceiveVisit
-    records: VisitRecords
+    receive: ReceiveVisits
     clock: Clock
 
     async def __call__(self) -> Sequence[TakenVisit]:
-        """What was stored, of one claim.
+        """What was stored, of one claim; it is stored together, and what spoils that is found and put off.
 
         When a store fails midway, rows nobody came to are put back at once, so that another taker has them. What was
         stored before is returned nevertheless; without any the failure is raised, and the next call meets it as well.
@@ -113,10 +112,19 @@ class TakeVisits:
         taken: list[TakenVisit] = []
         left = list(rows)
         try:
-            for visit in await self.source.read(rows) if rows else ():
-                stored = await self._stored(visit, until=until, behind=left)
+            visits = await self.source.read(rows) if rows else ()
+            made = [visit.record for visit in visits if visit.record is not None]
+            answers = iter(await self.receive(made, actor="source"))
+            for visit in visits:
+                answer = visit.fault if visit.record is None else next(answers)
                 left.remove(visit.row)
-                taken += [] if stored is None else [stored]
+                if isinstance(answer, ReceivedVisit):
+                    taken.append(TakenVisit(row=visit.row, hip_id=answer.hip_id, version=answer.version, until=until))
+                elif isinstance(answer, Transient):  # at this very record: it may itself be the reason
+                    await self._put_off(visit.row, reason=f"not stored yet ({type(answer).__name__})")
+                    raise answer
+                else:
+                    await self._put_off(visit.row, reason=str(answer))
         except Transient:
             await self._put_back(left)
             if not taken:
@@ -125,23 +133,6 @@ class TakeVisits:
             await self._put_back(left)
             raise
         return taken
-
-    async def _stored(self, visit: SourceVisit, *, until: datetime, behind: list[SourceRow]) -> TakenVisit | None:
-        """None for one that was put off. One at which a store fails is put off too: it may itself be the reason."""
-        reason = visit.fault
-        if visit.record is not None:
-            try:
-                stored = await self.receive(self.records.write(visit.record), actor="source")
-            except DomainError as refusal:
-                reason = str(refusal)
-            except Transient as failure:
-                behind.remove(visit.row)
-                await self._put_off(visit.row, reason=f"not stored yet ({type(failure).__name__})")
-                raise
-            else:
-                return TakenVisit(row=visit.row, hip_id=stored.hip_id, version=stored.version, until=until)
-        await self._put_off(visit.row, reason=reason)
-        return None
 
     async def _put_off(self, row: SourceRow, *, reason: str) -> None:
         wait = min(FIRST_LOOK * (1 << min(row.attempt - 1, 16)), LONGEST_LOOK)

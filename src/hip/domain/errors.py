@@ -4,6 +4,7 @@
     ├── DomainError            expected; never retried; carries a stable ABDM code
     │   ├── InvalidValue       one field of an input is wrong (``field``, ``expected``)
     │   ├── WorkerLost         whoever did this work ended each time, too often to try again by itself
+    │   ├── Unstorable         a store refuses one record for what it holds, however often it is offered
     │   ├── NotFound           the thing asked for is unknown here
     │   ├── Conflict           a unique thing exists already, with other content
     │   ├── IllegalTransition  a state machine refused an event
@@ -59,6 +60,10 @@ class InvalidValue(DomainError):
 
 class WorkerLost(DomainError):
     """Whoever did this work ended each time without a word, so often that it is not tried again by itself."""
+
+
+class Unstorable(DomainError):
+    """A store refuses this record alone, for what it holds: trying again changes nothing."""
 
 
 class NotFound(DomainError):

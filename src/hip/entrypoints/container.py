@@ -38,7 +38,7 @@ from hip.application.exchange_retries import RetryExchange
 from hip.application.existing_imports import ImportExisting
 from hip.application.explanations import ExplainRelease
 from hip.application.inbox import Inbox
-from hip.application.intake import ReceiveVisit
+from hip.application.intake import ReceiveVisit, ReceiveVisits
 from hip.application.jobs import CancelJob, RetryJob
 from hip.application.link_batches import LinkBatch
 from hip.application.link_confirms import AnswerLinkConfirm
@@ -153,6 +153,7 @@ class UseCases(DeclarativeContainer):
     conversations = Singleton(Conversations, _a.units, _a.gateway, _a.clock, _a.ids, _a.waits)
     gate = Singleton(ReleaseGate, _a.sealer, _a.pusher, _a.release_policy, entries_per_push)
 
+    receive_visits = Singleton(ReceiveVisits, _a.units, _a.records, _a.facilities, _a.clock)
     receive_visit = Singleton(ReceiveVisit, _a.units, _a.records, _a.facilities, _a.clock)
     build_bundle = Singleton(
         BuildBundle, _a.units, _a.bundles, _a.composer, _a.validator, _a.facilities, _a.clock, mirrored

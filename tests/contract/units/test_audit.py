@@ -10,6 +10,7 @@ from tests.builders.moments import NOW, SECOND
 from hip.application.audit import AuditTrail
 from hip.application.storage import Units
 from hip.domain.audit import GENESIS, AuditEntry, AuditHead, BrokenLink
+from hip.domain.identifiers import HipId
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,23 @@ async def test_aud_02_the_digests_are_those_of_the_domain(units: Units) -> None:
         assert link == head.append(entries[link.sequence - 1])
         head = link.head
     assert head.sequence == 3
+
+
+async def test_aud_02_few_and_many_at_once_make_the_same_chain(units: Units) -> None:
+    entries = [an_audit_entry(subject=f'{number} ü"', detail=(("version", str(number)),)) for number in range(60)]
+    await append(units, *entries[:3])
+    await append(units, *entries[3:30], an_audit_entry(hip_id=OTHER_HIP), *entries[30:50])
+    await append(units, *entries[50:])
+    head = AuditHead(hip_id=HIP)
+    async for link in AuditTrail(units).links(HIP):
+        assert link == head.append(entries[link.sequence - 1])
+        head = link.head
+    assert await AuditTrail(units).verify(HIP) == head
+    assert head.sequence == 60
+    await append(units, *(an_audit_entry(hip_id=HipId("IN0410000777")) for _ in range(40)))
+    new = await AuditTrail(units).verify(HipId("IN0410000777"))
+    assert isinstance(new, AuditHead)
+    assert new.sequence == 40
 
 
 async def test_each_hip_has_a_chain_of_its_own(units: Units) -> None:

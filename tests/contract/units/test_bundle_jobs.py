@@ -46,6 +46,20 @@ async def test_what_is_asked_for_is_pending_and_due_at_once(units: Units) -> Non
         assert await uow.bundle_jobs.get(a_bundle_key(hip_id=OTHER_HIP)) is None
 
 
+async def test_documents_of_several_visits_are_asked_for_at_once(units: Units) -> None:
+    await ask(units)
+    await begin(units, KEY)
+    other = a_bundle_key(visit_code=OTHER)
+    async with units() as uow:
+        await uow.bundle_jobs.ask_all({other: 4, KEY: 2}, now=LATER)
+        await uow.bundle_jobs.ask_all({}, now=LATER)
+        jobs = [await uow.bundle_jobs.get(key) for key in (KEY, other)]
+    assert [(job.version, job.state, job.attempts, job.next_run_at) for job in jobs if job is not None] == [
+        (2, BundleJobState.PENDING, 0, LATER),
+        (4, BundleJobState.PENDING, 0, LATER),
+    ]
+
+
 async def test_each_beginning_counts_until_a_document_is_built(units: Units) -> None:
     await ask(units)
     await begin(units, KEY)

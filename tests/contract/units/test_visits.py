@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.builders.links import HIP
+from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import MINUTE, NOW
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored_visit, a_trigger
 from tests.builders.visits import MEERA
 
+from hip.application.bundle_storage import KnownVisit
 from hip.application.storage import Units
 from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.hi_types import HiType
@@ -183,3 +184,48 @@ async def test_the_same_version_is_replaced(units: Units) -> None:
         await uow.bundles.add(a_bundle_record())
         await uow.bundles.add(again)
         assert await uow.bundles.of_visit(HIP, VISIT) == [again]
+
+
+async def test_only_visits_that_are_not_stored_are_added(units: Units) -> None:
+    first, changed = a_stored_visit(), a_stored_visit(version=9, category="Dental")
+    other = a_stored_visit(visit_code=VisitCode("88121"), version=2)
+    async with units() as uow:
+        assert await uow.visits.add_missing([other, first]) == {VISIT, VisitCode("88121")}
+        assert await uow.visits.add_missing([changed]) == frozenset()
+        assert await uow.visits.add_missing([]) == frozenset()
+        assert await uow.visits.get(HIP, VISIT) == first
+        wanted = {VISIT: KnownVisit(version=1, digest=first.digest)}
+        assert await uow.visits.known(HIP, [VISIT, VISIT, VisitCode("404")]) == wanted
+        assert await uow.visits.lock_known(HIP, [VISIT, VisitCode("404")]) == wanted
+        assert await uow.visits.known(OTHER_HIP, [VISIT]) == {}
+        await uow.visits.save_all([changed, replace(other, version=3)])
+        assert await uow.visits.get(HIP, VISIT) == changed
+        assert (await uow.visits.lock_versions(HIP, [VisitCode("88121")])) == {VisitCode("88121"): 3}
+
+
+async def test_several_patients_are_saved_added_and_locked_at_once(units: Units) -> None:
+    full = replace(patient(3, email="m@example.org"), address=Address(line="12, Main Road", pincode="415001"))
+    async with units() as uow:
+        assert await uow.patients.add_missing([patient(2), full, patient(2, phone="9000000002")], hip_id=HIP) == 2
+        assert await uow.patients.add_missing([patient(3), patient(1)], hip_id=HIP) == 1
+        references = [PatientReference(f"PAT-{number}") for number in (3, 2, 1, 2, 9)]
+        assert await uow.patients.lock_several(HIP, references) == [patient(1), patient(2), full]
+        assert await uow.patients.lock_several(OTHER_HIP, references) == []
+        await uow.patients.save_all([patient(3), patient(2, phone="9000000009")], hip_id=HIP)
+        saved = [patient(1), patient(2, phone="9000000009"), patient(3)]
+        assert await uow.patients.lock_several(HIP, references) == saved
+
+
+async def test_several_triggers_are_saved_at_once(units: Units) -> None:
+    other = a_trigger(visit_code=VisitCode("88121"))
+    async with units() as uow:
+        await uow.triggers.save_all([other, a_trigger().process(now=NOW)])
+        await uow.triggers.save_all([a_trigger()])
+        assert await uow.triggers.get(HIP, VISIT) == a_trigger()
+        assert await uow.triggers.get(HIP, VisitCode("88121")) == other
+
+
+async def test_no_statement_writes_one_row_twice(units: Units) -> None:
+    async with units() as uow:
+        with pytest.raises(RuntimeError):
+            await uow.visits.save_all([a_stored_visit(), a_stored_visit(version=2)])

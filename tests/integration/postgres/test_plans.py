@@ -135,6 +135,12 @@ QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = 
         {"pk_bundle_jobs"},
     ),
     "visits.lock_versions": (lambda uow: uow.visits.lock_versions(HIP, [VisitCode("7")]), {"pk_visits"}),
+    "visits.known": (lambda uow: uow.visits.known(HIP, [VisitCode("7")]), {"pk_visits"}),
+    "visits.lock_known": (lambda uow: uow.visits.lock_known(HIP, [VisitCode("7")]), {"pk_visits"}),
+    "patients.lock_several": (
+        lambda uow: uow.patients.lock_several(HIP, [PatientReference("PAT-7")]),
+        {"pk_patients"},
+    ),
     "triggers.process": (
         lambda uow: uow.triggers.process(HIP, [VisitCode("7")], now=NOW),
         {"pk_ndhm_trigger_visit_data"},

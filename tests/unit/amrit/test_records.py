@@ -15,6 +15,7 @@ from hip.adapters.amrit.sample_visits import Rows, visits
 from hip.adapters.amrit.values import coded_terms
 from hip.adapters.fhir.composition.composer import FhirComposer
 from hip.adapters.fhir.validation.validator import NrcesValidator
+from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.domain.errors import InvalidValue
 from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
@@ -40,7 +41,7 @@ def _record_or_field(rows: Rows) -> VisitRecord | str:
 
 
 def _checked(count: int, seed: int) -> set[HiType]:
-    composer, validator = FhirComposer(), NrcesValidator()
+    composer, validator, records = FhirComposer(), NrcesValidator(), JsonVisitRecords()
     made: set[HiType] = set()
     for oddity, rows in visits(count, seed=seed, facility=HIP, trigger=TRIGGER, odd=3):
         record = _record_or_field(rows)
@@ -48,6 +49,7 @@ def _checked(count: int, seed: int) -> set[HiType]:
             assert record == REFUSED[oddity]
             continue
         assert oddity not in REFUSED or oddity == "no drug name"  # a visit may have no medicines at all
+        assert records.read(records.write(record)) == record, "the intake takes it unread"
         for hi_type in record.required_hi_types:
             report = validator.validate(composer.compose(record, hi_type, facility=FACILITY))
             assert report.valid, (oddity, hi_type, report.issues)
@@ -84,6 +86,22 @@ def test_the_same_seed_gives_the_same_visits() -> None:
 def _a_visit(**changed: list[dict[str, Any]]) -> Rows:
     (_, rows), *_ = visits(1, seed=1, facility=HIP, trigger=TRIGGER, odd=0)
     return {**rows, **changed}
+
+
+@pytest.mark.parametrize(
+    ("column", "field"),
+    [
+        ("name", "patient.name"),
+        ("permdistrict", "patient.address.district"),
+        ("permstate", "patient.address.state"),
+        ("beneficiaryid", "patient.reference"),
+    ],
+)
+def test_what_no_record_could_be_read_with_is_refused_by_its_name(column: str, field: str) -> None:
+    rows = _a_visit()
+    people = [{**row, column: "x" * 20_001} for row in rows[sets.DEMOGRAPHICS.table]]
+    with pytest.raises(InvalidValue, match=field):
+        record_of({**rows, sets.DEMOGRAPHICS.table: people})
 
 
 def test_the_last_mapping_with_an_abha_wins() -> None:

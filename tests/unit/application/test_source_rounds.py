@@ -14,8 +14,9 @@ from hip.adapters.memory.documents import MemoryDocuments
 from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.memory.visit_source import MemoryVisitSource
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.arrivals import bundle_work
 from hip.application.bundling import BuildBundle
-from hip.application.intake import ReceiveVisit, bundle_work
+from hip.application.intake import ReceiveVisits
 from hip.application.source_rounds import ASKED, MOST_LATE, AttendSource
 from hip.application.visit_sources import CLAIMED, SettleVisits, TakeVisits
 from hip.domain.errors import StorageFailed
@@ -40,7 +41,7 @@ class Hospital:
 
     def __post_init__(self) -> None:
         facilities = ConfiguredFacilities((CLINIC,))
-        self.receive = ReceiveVisit(self.database.unit, JsonVisitRecords(), facilities, self.clock)
+        self.receive = ReceiveVisits(self.database.unit, JsonVisitRecords(), facilities, self.clock)
         self.build = BuildBundle(
             self.database.unit, MemoryDocuments(), FhirComposer(), NrcesValidator(), facilities, self.clock
         )
@@ -51,7 +52,7 @@ class Hospital:
     def process(self, *, most: int = 1_000_000) -> AttendSource:
         return AttendSource(
             source=self.source,
-            take=TakeVisits(source=self.source, receive=self.receive, records=JsonVisitRecords(), clock=self.clock),
+            take=TakeVisits(source=self.source, receive=self.receive, clock=self.clock),
             settle=SettleVisits(source=self.source, units=self.database.unit, clock=self.clock),
             clock=self.clock,
             late_every=LATE_EVERY,

@@ -1,11 +1,11 @@
 """Visits of a source are taken, built and settled; what cannot be stays open with its reason."""
 
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
 from tests.builders.moments import NOW
+from tests.builders.unstorable import PickyStore
 from tests.builders.visits import CLINIC, a_visit
 
 from hip.adapters.fhir.composition.composer import FhirComposer
@@ -14,12 +14,13 @@ from hip.adapters.memory.documents import MemoryDocuments
 from hip.adapters.memory.units import MemoryDatabase
 from hip.adapters.memory.visit_source import MemoryVisitSource
 from hip.adapters.visit_records.records import JsonVisitRecords
+from hip.application.arrivals import bundle_work
 from hip.application.bundling import BuildBundle
-from hip.application.intake import ReceiveVisit, bundle_work
-from hip.application.storage import UnitOfWork, Units
+from hip.application.intake import ReceiveVisits
+from hip.application.storage import StatementRefused
 from hip.application.visit_sources import FINISHING, SettleVisits, TakeVisits
 from hip.domain.errors import StorageFailed
-from hip.domain.identifiers import VisitCode
+from hip.domain.identifiers import HipId, VisitCode
 from hip.domain.visits import VisitRecord
 from hip.entrypoints.facilities import ConfiguredFacilities
 
@@ -35,29 +36,17 @@ def anyio_backend() -> str:
 class Hospital:
     now: datetime = NOW
     source: MemoryVisitSource = field(default_factory=MemoryVisitSource)
-    answers: int | None = None
-    """How often our own store still answers a visit's arrival; None for always."""
 
     def __post_init__(self) -> None:
-        units, records = MemoryDatabase().unit, JsonVisitRecords()
-        facilities = ConfiguredFacilities((CLINIC,))
-        receive = ReceiveVisit(self.until_it_fails(units), records, facilities, self.clock)
-        self.take = TakeVisits(source=self.source, receive=receive, records=records, clock=self.clock)
+        units, facilities = MemoryDatabase().unit, ConfiguredFacilities((CLINIC,))
+        self.store = PickyStore(units)
+        receive = ReceiveVisits(self.store.unit, JsonVisitRecords(), facilities, self.clock)
+        self.take = TakeVisits(source=self.source, receive=receive, clock=self.clock)
         self.settle = SettleVisits(source=self.source, units=units, clock=self.clock)
         self.build = BuildBundle(units, MemoryDocuments(), FhirComposer(), NrcesValidator(), facilities, self.clock)
 
     def clock(self) -> datetime:
         return self.now
-
-    def until_it_fails(self, units: Units) -> Units:
-        def unit() -> AbstractAsyncContextManager[UnitOfWork]:
-            if self.answers is not None:
-                self.answers -= 1
-                if self.answers < 0:
-                    raise StorageFailed("PostgreSQL did not answer")
-            return units()
-
-        return unit
 
     def several(self, count: int) -> list[VisitRecord]:
         """Visits that are ready, in this order."""
@@ -108,28 +97,65 @@ async def test_a_refused_visit_stays_open_with_its_reason_and_is_read_ever_more_
     assert [taken.row.visit_code for taken in await at.take()] == [visit.visit_code]
 
 
-async def test_a_store_that_fails_midway_costs_no_row_its_turn() -> None:
-    at = Hospital(answers=2)
+async def test_what_is_claimed_together_is_stored_together() -> None:
+    at = Hospital()
+    visits = at.several(30)
+    taken = await at.take()
+    assert [each.row.visit_code for each in taken] == [visit.visit_code for visit in visits]
+    assert at.store.tried == 1
+
+
+async def test_a_store_that_fails_at_one_visit_costs_no_other_row_its_turn() -> None:
+    at = Hospital()
     first, second, third, fourth = at.several(4)
+    at.store.codes.add(third.visit_code)
     taken = await at.take()
     assert [each.row.visit_code for each in taken] == [first.visit_code, second.visit_code]
-    at.answers = None
     again = await at.take()  # at the same moment; the one it failed at waits a minute
     assert [each.row.visit_code for each in again] == [fourth.visit_code]
     assert at.source.states()[3] == (False, "not stored yet (StorageFailed)")
+    at.store.codes.clear()
     at.now += timedelta(minutes=1)
     assert [each.row.visit_code for each in await at.take()] == [third.visit_code]
 
 
+async def test_a_visit_that_the_store_never_takes_waits_alone_and_says_so() -> None:
+    at = Hospital()
+    visits = at.several(40)
+    poison = visits[17].visit_code
+    at.store.codes.add(poison)
+    at.store.failure = StatementRefused("the database refused a statement (SQLSTATE 22021)")
+    taken = await at.take()
+    assert [each.row.visit_code for each in taken] == [v.visit_code for v in visits if v.visit_code != poison]
+    done, reason = at.source.states()[18]
+    assert (done, reason) == (
+        False,
+        "the record cannot be stored: the database refused a statement (SQLSTATE 22021)",
+    )
+
+
 async def test_a_store_that_fails_at_once_is_told_and_keeps_no_claim() -> None:
-    at = Hospital(answers=0)
+    at = Hospital()
     visits = at.several(3)
+    at.store.codes.update(visit.visit_code for visit in visits)
     with pytest.raises(StorageFailed):
         await at.take()
-    at.answers = None
+    at.store.codes.clear()
     assert len(await at.take()) == 2
     at.now += timedelta(minutes=1)
     assert [each.row.visit_code for each in await at.take()] == [visits[0].visit_code]
+
+
+async def test_a_refused_visit_spoils_none_of_its_claim() -> None:
+    at = Hospital()
+    first, second = at.several(2)
+    stranger = replace(a_visit(), visit_code=VisitCode("99"), hip_id=HipId("IN0410000999"))
+    at.source.add(stranger.visit_code, stranger, at=NOW)
+    at.source.add(VisitCode("100"), "patient.name: expected a name", at=NOW)
+    taken = await at.take()
+    assert [each.row.visit_code for each in taken] == [first.visit_code, second.visit_code]
+    assert at.source.states()[3] == (False, "hipId: expected a facility of this service")
+    assert at.source.states()[4] == (False, "patient.name: expected a name")
 
 
 async def test_a_visit_that_never_comes_out_valid_is_not_asked_about_for_ever() -> None:

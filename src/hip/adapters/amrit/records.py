@@ -13,6 +13,7 @@ from hip.domain import identifiers
 from hip.domain.errors import InvalidValue
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference, VisitCode
 from hip.domain.patients import Address, Gender, Patient
+from hip.domain.recorded import checked_text
 from hip.domain.visits import Practitioner, VisitClass, VisitRecord
 
 Found = Mapping[str, Sequence[Row]]
@@ -27,7 +28,7 @@ def visit_record(code: VisitCode, category: object, visited: object, found: Foun
     label = words(category) or "General OPD"
     return VisitRecord(
         hip_id=_facility(found, names),
-        visit_code=code,
+        visit_code=VisitCode(identifiers.reference(code, field="visitCode")),
         visit_class=_visit_class(label),
         category=label,
         start=start,
@@ -90,15 +91,20 @@ def _patient(rows: Sequence[Row]) -> Patient:
         phone = identifiers.phone_number(words(row["preferredphonenum"]) or "")
     return Patient(
         reference=PatientReference(identifiers.reference(reference, field="patient.reference")),
-        name=name,
+        name=checked_text(name, field="patient.name"),
         gender=_gender(row),
         birth_year=born.year,
         birth_date=datetime.date(born),
         phone=phone,
         abha_address=_address(row),
         abha_number=abha_number,
-        address=Address(district=words(row["permdistrict"]), state=words(row["permstate"])),
+        address=Address(district=_place(row, "permdistrict"), state=_place(row, "permstate")),
     )
+
+
+def _place(row: Row, column: str) -> str | None:
+    text = words(row[column])
+    return None if text is None else checked_text(text, field=f"patient.address.{column.removeprefix('perm')}")
 
 
 def _address(row: Row) -> AbhaAddress | None:

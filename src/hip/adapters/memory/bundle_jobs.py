@@ -1,6 +1,6 @@
 """What became of the making of each document, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,9 +23,12 @@ class MemoryBundleJobs:
     async def ask(
         self, hip_id: HipId, visit_code: VisitCode, hi_types: Sequence[HiType], *, version: int, now: datetime
     ) -> None:
+        keys = [BundleKey(hip_id=hip_id, visit_code=visit_code, hi_type=hi_type) for hi_type in hi_types]
+        await self.ask_all(dict.fromkeys(keys, version), now=now)
+
+    async def ask_all(self, versions: Mapping[BundleKey, int], *, now: datetime) -> None:
         await self._session.step()
-        for hi_type in hi_types:
-            key = BundleKey(hip_id=hip_id, visit_code=visit_code, hi_type=hi_type)
+        for key, version in versions.items():
             asked = BundleJob(
                 key=key, version=version, state=BundleJobState.PENDING, attempts=0, next_run_at=now, updated_at=now
             )

@@ -1,10 +1,11 @@
 """Patients, visits, their triggers and what is known of their bundles, in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
+from hip.application.bundle_storage import KnownVisit
 from hip.application.storage import Listing, Visit
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.discovery import Demographics, PatientIdentifiers
@@ -19,14 +20,29 @@ TriggerTable = MemoryTable[tuple[HipId, VisitCode], Trigger]
 BundleTable = MemoryTable[tuple[BundleKey, int], BundleRecord]
 
 
+def _require_once(keys: Sequence[Hashable]) -> None:
+    """As in Postgres, where one statement cannot write one row twice."""
+    if len(set(keys)) < len(keys):
+        raise RuntimeError("one row cannot be written twice at once")
+
+
+def _key(visit: Visit) -> tuple[HipId, VisitCode]:
+    return visit.record.hip_id, visit.record.visit_code
+
+
 class MemoryPatients:
     def __init__(self, session: Session, rows: PatientTable) -> None:
         self._session = session
         self._rows = rows
 
     async def save(self, patient: Patient, *, hip_id: HipId) -> None:
+        await self.save_all([patient], hip_id=hip_id)
+
+    async def save_all(self, patients: Sequence[Patient], *, hip_id: HipId) -> None:
         await self._session.step()
-        self._rows.put((hip_id, patient.reference), (hip_id, patient))
+        _require_once([patient.reference for patient in patients])
+        for patient in patients:
+            self._rows.put((hip_id, patient.reference), (hip_id, patient))
 
     async def add_missing(self, new: Sequence[Patient], *, hip_id: HipId) -> int:
         await self._session.step()
@@ -44,6 +60,9 @@ class MemoryPatients:
         await self._session.step()
         found = [self._rows.get((hip_id, reference)) for reference in dict.fromkeys(references)]
         return [row[1] for row in found if row is not None]
+
+    async def lock_several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
+        return sorted(await self.several(hip_id, references), key=lambda patient: patient.reference)
 
     async def candidates(
         self, hip_id: HipId, identifiers: PatientIdentifiers, *, limit: int, behind_mobile: Demographics | None = None
@@ -74,8 +93,30 @@ class MemoryVisits:
         self._rows = rows
 
     async def save(self, visit: Visit) -> None:
+        await self.save_all([visit])
+
+    async def save_all(self, visits: Sequence[Visit]) -> None:
         await self._session.step()
-        self._rows.put((visit.record.hip_id, visit.record.visit_code), visit)
+        _require_once([_key(visit) for visit in visits])
+        for visit in visits:
+            self._rows.put(_key(visit), visit)
+
+    async def add_missing(self, visits: Sequence[Visit]) -> frozenset[VisitCode]:
+        await self._session.step()
+        _require_once([_key(visit) for visit in visits])
+        missing = [visit for visit in visits if self._rows.get(_key(visit)) is None]
+        for visit in missing:
+            self._rows.put(_key(visit), visit)
+        return frozenset(visit.record.visit_code for visit in missing)
+
+    async def known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
+        return {
+            visit.record.visit_code: KnownVisit(version=visit.version, digest=visit.digest)
+            for visit in await self.several(hip_id, visit_codes)
+        }
+
+    async def lock_known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
+        return await self.known(hip_id, visit_codes)
 
     async def lock(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None:
         return await self.get(hip_id, visit_code)
@@ -106,8 +147,13 @@ class MemoryTriggers:
         self._rows = rows
 
     async def save(self, trigger: Trigger) -> None:
+        await self.save_all([trigger])
+
+    async def save_all(self, triggers: Sequence[Trigger]) -> None:
         await self._session.step()
-        self._rows.put((trigger.hip_id, trigger.visit_code), trigger)
+        _require_once([(trigger.hip_id, trigger.visit_code) for trigger in triggers])
+        for trigger in triggers:
+            self._rows.put((trigger.hip_id, trigger.visit_code), trigger)
 
     async def get(self, hip_id: HipId, visit_code: VisitCode) -> Trigger | None:
         await self._session.step()

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, bindparam, insert, select, text, update
 
-from hip.adapters.postgres.statements import Statements, listed
+from hip.adapters.postgres.statements import Statements, in_columns, listed, unnested
 from hip.adapters.postgres.tables.audit import audit, audit_heads
 from hip.application.storage import Listing
 from hip.domain.audit import GENESIS, AuditEntry, AuditHead, AuditLink
@@ -35,6 +37,52 @@ _APPEND = text(
     FROM head
     """  # noqa: S608 - a constant of ours
 )
+
+
+# For many at once the links are made here, and the end of the chain is held for three round trips instead of moved
+# link by link.
+MANY = 8
+_COLUMNS = ("hip_id", "sequence", "previous", "digest", "at", "actor", "action", "subject", "detail")
+_HOLD = text(
+    f"""
+    INSERT INTO audit_heads AS h (hip_id, sequence, previous, digest) VALUES (:hip_id, 0, '{GENESIS}', '{GENESIS}')
+    ON CONFLICT (hip_id) DO UPDATE SET sequence = h.sequence
+    RETURNING h.sequence, h.digest
+    """  # noqa: S608 - a constant of ours
+)
+_ADD = insert(audit).from_select(_COLUMNS, select(unnested(audit, *_COLUMNS)))
+_MOVE = (
+    update(audit_heads)
+    .where(audit_heads.c.hip_id == bindparam("of"))
+    .values({name: bindparam(name) for name in ("sequence", "previous", "digest")})
+)
+
+
+def _one(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "hip_id": entry.hip_id,
+        "fingerprint": entry.fingerprint,
+        "at": entry.at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": json.dumps([list(pair) for pair in entry.detail]),
+    }
+
+
+def _row(link: AuditLink) -> dict[str, Any]:
+    entry = link.entry
+    return {
+        "hip_id": entry.hip_id,
+        "sequence": link.sequence,
+        "previous": link.previous,
+        "digest": link.digest,
+        "at": entry.at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": [list(pair) for pair in entry.detail],
+    }
 
 
 def _entry(row: RowMapping) -> AuditEntry:
@@ -69,22 +117,23 @@ class PostgresAudit:
     async def flush(self) -> None:
         """Chain and insert what waits. Raises StorageFailed."""
         waiting, self._waiting = sorted(self._waiting, key=lambda entry: entry.hip_id), []
-        # One after the other in one round trip: each link is made of the one before it.
-        await self._statements.run_each(
-            _APPEND,
-            [
-                {
-                    "hip_id": entry.hip_id,
-                    "fingerprint": entry.fingerprint,
-                    "at": entry.at,
-                    "actor": entry.actor,
-                    "action": entry.action,
-                    "subject": entry.subject,
-                    "detail": json.dumps([list(pair) for pair in entry.detail]),
-                }
-                for entry in waiting
-            ],
-        )
+        for hip_id, entries in groupby(waiting, key=lambda entry: entry.hip_id):
+            await self._chain(hip_id, list(entries))
+
+    async def _chain(self, hip_id: HipId, entries: Sequence[AuditEntry]) -> None:
+        if len(entries) < MANY:
+            # One after the other in one round trip: each link is made of the one before it.
+            await self._statements.run_each(_APPEND, [_one(entry) for entry in entries])
+            return
+        [end] = await self._statements.all(_HOLD, {"hip_id": hip_id})
+        head = AuditHead(hip_id=hip_id, sequence=end["sequence"], digest=end["digest"])
+        links: list[AuditLink] = []
+        for entry in entries:
+            links.append(head.append(entry))
+            head = links[-1].head
+        await self._statements.run(_ADD, in_columns([_row(link) for link in links], *_COLUMNS))
+        last = {"of": hip_id, "sequence": head.sequence, "previous": links[-1].previous, "digest": head.digest}
+        await self._statements.run(_MOVE, last)
 
     async def list(self, listing: Listing) -> Sequence[AuditEntry]:
         await self.flush()

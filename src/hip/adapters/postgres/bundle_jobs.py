@@ -1,12 +1,12 @@
 """What became of the making of each document, in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, RowMapping, Select, Table, Text, and_, case, func, select, update
 
-from hip.adapters.postgres.statements import Statements, listed, rows_of, upsert_each
+from hip.adapters.postgres.statements import Statements, in_columns, listed, rows_of, upsert_all
 from hip.adapters.postgres.tables import clinical
 from hip.application.storage import Listing
 from hip.domain.bundle_jobs import WORKER_LOST, BundleJob, BundleJobState
@@ -17,6 +17,8 @@ from hip.domain.identifiers import HipId, VisitCode
 _JOBS: Table = clinical.bundle_jobs
 _BUILT = ("valid", "invalid")
 _KEY = ("hip_id", "visit_code", "hi_type")
+_COLUMNS = (*_KEY, "version", "state", "attempts", "next_run_at", "error", "updated_at")
+_ASKED = upsert_all(_JOBS, _COLUMNS)
 
 
 def _job(row: RowMapping) -> BundleJob:
@@ -44,22 +46,27 @@ class PostgresBundleJobs:
     async def ask(
         self, hip_id: HipId, visit_code: VisitCode, hi_types: Sequence[HiType], *, version: int, now: datetime
     ) -> None:
-        rows: list[dict[str, Any]] = [
+        keys = [BundleKey(hip_id=hip_id, visit_code=visit_code, hi_type=hi_type) for hi_type in hi_types]
+        await self.ask_all(dict.fromkeys(keys, version), now=now)
+
+    async def ask_all(self, versions: Mapping[BundleKey, int], *, now: datetime) -> None:
+        if not versions:
+            return
+        rows = [
             {
-                "hip_id": hip_id,
-                "visit_code": visit_code,
-                "hi_type": hi_type.value,
-                "version": version,
+                "hip_id": key.hip_id,
+                "visit_code": key.visit_code,
+                "hi_type": key.hi_type.value,
+                "version": versions[key],
                 "state": "pending",
                 "attempts": 0,
                 "next_run_at": now,
                 "error": None,
                 "updated_at": now,
             }
-            for hi_type in hi_types
+            for key in sorted(versions)
         ]
-        if rows:
-            await self._statements.run_each(upsert_each(_JOBS, list(rows[0])), rows)
+        await self._statements.run(_ASKED, in_columns(rows, *_COLUMNS))
 
     async def begin(self, keys: Sequence[BundleKey], *, now: datetime) -> Sequence[BundleJob]:
         if not keys:

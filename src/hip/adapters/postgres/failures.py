@@ -7,6 +7,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from hip.application.storage import StatementRefused
 from hip.domain.errors import Conflict, DomainError, NotFound, StorageFailed
 
 # SQLSTATE classes of a server that cannot serve now: connection, authorisation, catalog, transaction state, rollback
@@ -37,7 +38,7 @@ def _broken_constraint(name: str | None) -> DomainError | None:
 def translated() -> Generator[None]:
     """Raises StorageFailed for a server that does not answer, a DomainError for a broken constraint.
 
-    Whatever else the server refuses is a bug: RuntimeError, naming only the SQLSTATE.
+    Whatever else the server refuses is a bug: StatementRefused, naming only the SQLSTATE.
     """
     try:
         yield
@@ -66,8 +67,8 @@ def _meaning(error: DBAPIError | asyncpg.PostgresError) -> Exception:
     return _bug(error)
 
 
-def _bug(error: DBAPIError | asyncpg.PostgresError) -> RuntimeError:
-    return RuntimeError(f"the database refused a statement (SQLSTATE {_sqlstate(error)})")
+def _bug(error: DBAPIError | asyncpg.PostgresError) -> StatementRefused:
+    return StatementRefused(f"the database refused a statement (SQLSTATE {_sqlstate(error)})")
 
 
 def _sqlstate(error: DBAPIError | asyncpg.PostgresError) -> str | None:

@@ -5,11 +5,28 @@ from typing import Any
 
 from sqlalchemy import Integer, RowMapping, Select, Text, cast, literal, select, union_all
 
-from hip.adapters.postgres.statements import Statements, insert_missing, rows_of, upsert
+from hip.adapters.postgres.statements import Statements, in_columns, insert_all_missing, rows_of, upsert_all
 from hip.adapters.postgres.tables.clinical import patients
 from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference
 from hip.domain.patients import Address, Gender, Patient
+
+_COLUMNS = (
+    "hip_id",
+    "reference",
+    "closed_account",
+    "name",
+    "gender",
+    "birth_year",
+    "birth_date",
+    "phone",
+    "email",
+    "abha_address",
+    "abha_number",
+    "address",
+)
+_SAVED = upsert_all(patients, _COLUMNS)
+_ADDED = insert_all_missing(patients, _COLUMNS)
 
 
 def _row(patient: Patient, hip_id: HipId) -> dict[str, Any]:
@@ -37,6 +54,10 @@ def _row(patient: Patient, hip_id: HipId) -> dict[str, Any]:
     }
 
 
+def _reference(patient: Patient) -> str:
+    return patient.reference
+
+
 def _patient(row: RowMapping) -> Patient:
     return Patient(
         reference=PatientReference(row["reference"]),
@@ -58,11 +79,30 @@ class PostgresPatients:
         self._statements = statements
 
     async def save(self, patient: Patient, *, hip_id: HipId) -> None:
-        await self._statements.run(upsert(patients, _row(patient, hip_id)))
+        await self.save_all([patient], hip_id=hip_id)
+
+    async def save_all(self, patients: Sequence[Patient], *, hip_id: HipId) -> None:
+        if patients:
+            rows = [_row(patient, hip_id) for patient in sorted(patients, key=_reference)]
+            await self._statements.run(_SAVED, in_columns(rows, *_COLUMNS))
 
     async def add_missing(self, new: Sequence[Patient], *, hip_id: HipId) -> int:
-        rows = [_row(patient, hip_id) for patient in new]
-        return sum([await self._statements.count(insert_missing(patients).values(row)) for row in rows])
+        firsts = {patient.reference: patient for patient in reversed(new)}
+        if not firsts:
+            return 0
+        rows = [_row(patient, hip_id) for patient in sorted(firsts.values(), key=_reference)]
+        return await self._statements.count(_ADDED, in_columns(rows, *_COLUMNS))
+
+    async def lock_several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
+        named = rows_of("named", reference=(Text(), list(dict.fromkeys(references))))
+        rows = await self._statements.all(
+            select(patients)
+            .join(named, patients.c.reference == named.c.reference)
+            .where(patients.c.hip_id == hip_id)
+            .order_by(patients.c.reference.collate("C"))
+            .with_for_update(of=patients)
+        )
+        return [_patient(row) for row in rows]
 
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None:
         row = await self._statements.first(

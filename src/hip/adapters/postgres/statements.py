@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping, Select, Table, TableValuedAlias, bindparam, column, func
+from sqlalchemy import Executable, RowMapping, Select, Table, TableValuedAlias, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,9 +49,9 @@ class Statements:
         """``values`` are those of the parameters that a statement made beforehand leaves open."""
         return (await self.run(statement, values)).mappings().all()
 
-    async def count(self, statement: Executable) -> int:
+    async def count(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
         """The rows a statement changed."""
-        return (await self.run(statement)).rowcount
+        return (await self.run(statement, values)).rowcount
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -128,6 +128,21 @@ def upsert_each(table: Table, columns: Sequence[str], *, keeping: Sequence[str] 
         index_elements=list(table.primary_key.columns),
         set_={name: statement.excluded[name] for name in columns if name not in fixed},
     )
+
+
+def upsert_all(table: Table, columns: Sequence[str]) -> Insert:
+    """``upsert`` of any number of rows in one statement that takes ``in_columns``; no row twice."""
+    statement = insert(table).from_select(list(columns), select(unnested(table, *columns)))
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: statement.excluded[name] for name in columns if name not in table.primary_key.columns},
+    )
+
+
+def insert_all_missing(table: Table, columns: Sequence[str]) -> Insert:
+    """``insert_missing`` of any number of rows in one statement that takes ``in_columns``."""
+    statement = insert(table).from_select(list(columns), select(unnested(table, *columns)))
+    return statement.on_conflict_do_nothing(index_elements=list(table.primary_key.columns))
 
 
 def rows_of(name: str, **columns: tuple[TypeEngine[Any], Sequence[Any]]) -> TableValuedAlias:

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from hip.adapters.postgres.audit import PostgresAudit
 from hip.adapters.postgres.bundle_jobs import PostgresBundleJobs
+from hip.adapters.postgres.bundle_records import PostgresBundleRecords
 from hip.adapters.postgres.callbacks import PostgresCallbacks
 from hip.adapters.postgres.care_contexts import PostgresCareContexts
 from hip.adapters.postgres.consents import PostgresConsents, PostgresDiscoveries
@@ -32,7 +33,7 @@ from hip.adapters.postgres.shares import PostgresShares
 from hip.adapters.postgres.statements import Statements
 from hip.adapters.postgres.tables.clinical import trigger_table
 from hip.adapters.postgres.transfers import PostgresTransfers
-from hip.adapters.postgres.visits import PostgresBundleRecords, PostgresTriggers, PostgresVisits
+from hip.adapters.postgres.visits import PostgresTriggers, PostgresVisits
 from hip.adapters.postgres.waiting_entries import PostgresWaitingEntries
 from hip.adapters.postgres.wakeups import PostgresWakeups
 from hip.application.ports import KeyVault, VisitRecords

@@ -1,20 +1,23 @@
-"""Visits, their triggers and what is known of their bundles, in Postgres."""
+"""Visits and their triggers, in Postgres."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, Table, TableValuedAlias, Text, func, select, update
-from sqlalchemy.dialects.postgresql import distinct_on
 
-from hip.adapters.postgres.statements import Statements, listed, rows_of, upsert, upsert_each
-from hip.adapters.postgres.tables.clinical import bundles, visits
+from hip.adapters.postgres.statements import Statements, in_columns, insert_all_missing, listed, rows_of, upsert_all
+from hip.adapters.postgres.tables.clinical import visits
+from hip.application.bundle_storage import KnownVisit
 from hip.application.ports import KeyVault, VisitRecords
 from hip.application.storage import Listing, Visit
-from hip.domain.bundles import BundleKey, BundleRecord
-from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, VisitCode
 from hip.domain.triggers import Trigger
+
+_COLUMNS = ("hip_id", "visit_code", "patient_reference", "sealed_source", "digest", "version", "received_at")
+_SAVED = upsert_all(visits, _COLUMNS)
+_ADDED = insert_all_missing(visits, _COLUMNS).returning(visits.c.visit_code)
+_TRIGGER_COLUMNS = ("hip_id", "visit_code", "processed", "created_at", "processed_at")
 
 
 class PostgresVisits:
@@ -26,17 +29,24 @@ class PostgresVisits:
         self._records = records
 
     async def save(self, visit: Visit) -> None:
-        record = visit.record
-        row = {
-            "hip_id": record.hip_id,
-            "visit_code": record.visit_code,
-            "patient_reference": record.patient.reference,
-            "sealed_source": self._vault.seal(visit.source, context=_visit_context(record.hip_id, record.visit_code)),
-            "digest": visit.digest,
-            "version": visit.version,
-            "received_at": visit.received_at,
-        }
-        await self._statements.run(upsert(visits, row))
+        await self.save_all([visit])
+
+    async def save_all(self, visits: Sequence[Visit]) -> None:
+        if visits:
+            await self._statements.run(_SAVED, in_columns(self._rows(visits), *_COLUMNS))
+
+    async def add_missing(self, visits: Sequence[Visit]) -> frozenset[VisitCode]:
+        if not visits:
+            return frozenset()
+        added = await self._statements.all(_ADDED, in_columns(self._rows(visits), *_COLUMNS))
+        return frozenset(VisitCode(row["visit_code"]) for row in added)
+
+    async def known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
+        return await self._known(_named(hip_id, visit_codes))
+
+    async def lock_known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
+        in_order = _named(hip_id, visit_codes).order_by(visits.c.visit_code)
+        return await self._known(in_order.with_for_update(of=visits))
 
     async def lock(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None:
         return await self._one(_by_code(visits, hip_id, visit_code).with_for_update())
@@ -73,6 +83,28 @@ class PostgresVisits:
         rows = await self._statements.all(listed(select(visits), visits, listing, at="received_at"))
         return [self._visit(row) for row in rows]
 
+    async def _known(self, statement: Select[Any]) -> Mapping[VisitCode, KnownVisit]:
+        rows = await self._statements.all(statement)
+        return {VisitCode(row["visit_code"]): KnownVisit(version=row["version"], digest=row["digest"]) for row in rows}
+
+    def _rows(self, several: Sequence[Visit]) -> Sequence[Mapping[str, Any]]:
+        """By key, so that units that insert the same wait for each other in one order."""
+        rows = [
+            {
+                "hip_id": visit.record.hip_id,
+                "visit_code": visit.record.visit_code,
+                "patient_reference": visit.record.patient.reference,
+                "sealed_source": self._vault.seal(
+                    visit.source, context=_visit_context(visit.record.hip_id, visit.record.visit_code)
+                ),
+                "digest": visit.digest,
+                "version": visit.version,
+                "received_at": visit.received_at,
+            }
+            for visit in several
+        ]
+        return sorted(rows, key=lambda row: (row["hip_id"], row["visit_code"]))
+
     async def _one(self, statement: Select[Any]) -> Visit | None:
         row = await self._statements.first(statement)
         return None if row is None else self._visit(row)
@@ -96,6 +128,15 @@ def _by_code(table: Table, hip_id: HipId, visit_code: VisitCode) -> Select[Any]:
     return select(table).where(table.c.hip_id == hip_id, table.c.visit_code == visit_code)
 
 
+def _named(hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Select[Any]:
+    codes = _codes(visit_codes)
+    return (
+        select(visits.c.visit_code, visits.c.version, visits.c.digest)
+        .join(codes, visits.c.visit_code == codes.c.code)
+        .where(visits.c.hip_id == hip_id)
+    )
+
+
 def _codes(visit_codes: Sequence[VisitCode]) -> TableValuedAlias:
     return rows_of("codes", code=(Text(), list(dict.fromkeys(visit_codes))))
 
@@ -106,14 +147,13 @@ class PostgresTriggers:
         self._table = table
 
     async def save(self, trigger: Trigger) -> None:
-        row = {
-            "hip_id": trigger.hip_id,
-            "visit_code": trigger.visit_code,
-            "processed": trigger.processed,
-            "created_at": trigger.created_at,
-            "processed_at": trigger.processed_at,
-        }
-        await self._statements.run(upsert(self._table, row))
+        await self.save_all([trigger])
+
+    async def save_all(self, triggers: Sequence[Trigger]) -> None:
+        rows = [{name: getattr(trigger, name) for name in _TRIGGER_COLUMNS} for trigger in triggers]
+        if rows:
+            rows.sort(key=lambda row: (row["hip_id"], row["visit_code"]))
+            await self._statements.run(upsert_all(self._table, _TRIGGER_COLUMNS), in_columns(rows, *_TRIGGER_COLUMNS))
 
     async def get(self, hip_id: HipId, visit_code: VisitCode) -> Trigger | None:
         columns = self._table.c
@@ -150,92 +190,3 @@ class PostgresTriggers:
             .where(columns.hip_id == hip_id, columns.processed)
         )
         return frozenset(VisitCode(row["visit_code"]) for row in rows)
-
-
-def _bundle_row(record: BundleRecord) -> dict[str, Any]:
-    return {
-        "hip_id": record.key.hip_id,
-        "visit_code": record.key.visit_code,
-        "hi_type": record.key.hi_type.value,
-        "version": record.version,
-        "sha256": record.sha256,
-        "size": record.size,
-        "valid": record.valid,
-        "clinical_date": record.clinical_date,
-        "composed_at": record.composed_at,
-    }
-
-
-def _bundle(row: RowMapping) -> BundleRecord:
-    return BundleRecord(
-        key=BundleKey(
-            hip_id=HipId(row["hip_id"]), visit_code=VisitCode(row["visit_code"]), hi_type=HiType(row["hi_type"])
-        ),
-        version=row["version"],
-        sha256=row["sha256"],
-        size=row["size"],
-        valid=row["valid"],
-        clinical_date=row["clinical_date"],
-        composed_at=row["composed_at"],
-    )
-
-
-class PostgresBundleRecords:
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
-
-    async def add(self, record: BundleRecord) -> None:
-        await self._statements.run(upsert(bundles, _bundle_row(record)))
-
-    async def add_all(self, records: Sequence[BundleRecord]) -> None:
-        rows = [_bundle_row(record) for record in records]
-        if rows:
-            await self._statements.run_each(upsert_each(bundles, list(rows[0])), rows)
-
-    async def of_visits(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
-        codes = _codes(visit_codes)
-        rows = await self._statements.all(
-            select(bundles)
-            .join(codes, bundles.c.visit_code == codes.c.code)
-            .where(bundles.c.hip_id == hip_id)
-            .ext(distinct_on(bundles.c.visit_code, bundles.c.hi_type))
-            .order_by(bundles.c.visit_code, bundles.c.hi_type, bundles.c.version.desc())
-        )
-        return [_bundle(row) for row in rows]
-
-    async def of_visit(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[BundleRecord]:
-        rows = await self._statements.all(
-            _by_code(bundles, hip_id, visit_code)
-            .ext(distinct_on(bundles.c.hi_type))
-            .order_by(bundles.c.hi_type, bundles.c.version.desc())
-        )
-        newest = {record.key.hi_type: record for record in map(_bundle, rows)}
-        return [newest[hi_type] for hi_type in HiType if hi_type in newest]
-
-    async def servable(self, key: BundleKey) -> BundleRecord | None:
-        row = await self._statements.first(
-            _by_code(bundles, key.hip_id, key.visit_code)
-            .where(bundles.c.hi_type == key.hi_type.value, bundles.c.valid)
-            .order_by(bundles.c.version.desc())
-            .limit(1)
-        )
-        return None if row is None else _bundle(row)
-
-    async def servable_types(self, hip_id: HipId, visit_code: VisitCode) -> Sequence[HiType]:
-        statement = _by_code(bundles, hip_id, visit_code).where(bundles.c.valid)
-        rows = await self._statements.all(statement.with_only_columns(bundles.c.hi_type).distinct())
-        valid = {row["hi_type"] for row in rows}
-        return [hi_type for hi_type in HiType if hi_type.value in valid]
-
-    async def servable_of(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Sequence[BundleRecord]:
-        rows = await self._statements.all(
-            select(bundles)
-            .where(bundles.c.hip_id == hip_id, bundles.c.visit_code.in_(visit_codes), bundles.c.valid)
-            .ext(distinct_on(bundles.c.visit_code, bundles.c.hi_type))
-            .order_by(bundles.c.visit_code, bundles.c.hi_type, bundles.c.version.desc())
-        )
-        return [_bundle(row) for row in rows]
-
-    async def list(self, listing: Listing) -> Sequence[BundleRecord]:
-        rows = await self._statements.all(listed(select(bundles), bundles, listing, at="composed_at"))
-        return [_bundle(row) for row in rows]

@@ -115,10 +115,10 @@ async def _run(settings: Settings, url: str, *, once: bool) -> int:
     configure()
     adapters, scaled = adapters_for(settings), waits(settings)
     source = AmritVisitSource(url, amrit_names(settings))
-    receive, clock = use_cases(adapters, settings).receive_visit(), adapters.clock()
+    receive, clock = use_cases(adapters, settings).receive_visits(), adapters.clock()
     attend = AttendSource(
         source=source,
-        take=TakeVisits(source=source, receive=receive, records=adapters.records(), clock=clock),
+        take=TakeVisits(source=source, receive=receive, clock=clock),
         settle=SettleVisits(source=source, units=adapters.units(), clock=clock),
         clock=clock,
         late_every=scaled.late_results,
