@@ -22,6 +22,7 @@ SHARED_BY_ADAPTERS = {
     "job_batches",
     "name_scripts",
     "name_spellings",
+    "projection_shapes",
 }
 
 

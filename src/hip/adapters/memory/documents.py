@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from hip.adapters.document_shapes import BundleShape, GatewayResponseShape, LinkTokenShape, PatientContextsShape, Shape
+from hip.adapters.document_shapes import BundleShape, Shape
+from hip.adapters.projection_shapes import GatewayResponseShape, LinkTokenShape, PatientContextsShape
 from hip.domain.bundles import Bundle, BundleKey, Issue
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId

@@ -12,16 +12,11 @@ from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import DuplicateKeyError
 from pymongo.results import UpdateResult
 
-from hip.adapters.document_shapes import (
-    BundleShape,
-    GatewayResponseShape,
-    IssueShape,
-    LinkTokenShape,
-    PatientContextsShape,
-)
+from hip.adapters.document_shapes import BundleShape, IssueShape
 from hip.adapters.mongo.documents import DocumentTypes
 from hip.adapters.mongo.failures import SETTLES_WITHIN, translated
 from hip.adapters.mongo.names import SEED, CollectionNames
+from hip.adapters.projection_shapes import GatewayResponseShape, LinkTokenShape, PatientContextsShape
 from hip.domain.bundles import Bundle, BundleKey, Issue
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import AbhaAddress, HipId, RequestId

@@ -12,15 +12,9 @@ from beanie import Document
 from pydantic import ConfigDict, Field
 from pymongo import IndexModel
 
-from hip.adapters.document_shapes import (
-    BundleShape,
-    GatewayResponseShape,
-    LinkTokenShape,
-    PatientContextsShape,
-    Shape,
-    stored_name,
-)
+from hip.adapters.document_shapes import BundleShape, Shape, stored_name
 from hip.adapters.mongo.names import CollectionNames
+from hip.adapters.projection_shapes import GatewayResponseShape, LinkTokenShape, PatientContextsShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
