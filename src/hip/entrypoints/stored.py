@@ -13,7 +13,7 @@ from hip.domain.errors import StorageFailed
 from hip.domain.exchanges import ExchangeId
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import CareContextReference, ConsentId, HipId, TransactionId, VisitCode
-from hip.entrypoints import views
+from hip.entrypoints import release_views, views
 from hip.entrypoints.views import Shown
 
 List = Callable[[UnitOfWork, Listing], Awaitable[Sequence[Shown]]]
@@ -181,7 +181,7 @@ async def _callback(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
 
 
 async def _consents(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
-    return [views.consent_view(one) for one in await uow.consents.list(listing)]
+    return [release_views.consent_view(one) for one in await uow.consents.list(listing)]
 
 
 async def _consent(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
@@ -190,21 +190,21 @@ async def _consent(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
         return None
     decided = await uow.decisions.list(Listing(hip_id=hip_id, limit=_DECISIONS), consent_id=known.consent_id)
     return {
-        **views.consent_view(known),
+        **release_views.consent_view(known),
         "decisionCount": await uow.decisions.tally(hip_id, known.consent_id),
-        "decisions": [views.decision_line(one) for one in decided],
+        "decisions": [release_views.decision_line(one) for one in decided],
     }
 
 
 async def _transfers(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:
-    return [views.transfer_view(one) for one in await uow.transfers.list(listing)]
+    return [release_views.transfer_view(one) for one in await uow.transfers.list(listing)]
 
 
 async def _transfer(uow: UnitOfWork, hip_id: HipId, key: str) -> Shown | None:
     known = await uow.transfers.get(hip_id, TransactionId(key))
     if known is None:
         return None
-    return views.transfer_view(known, list(await uow.transfers.pages(hip_id, known.transaction_id)))
+    return release_views.transfer_view(known, list(await uow.transfers.pages(hip_id, known.transaction_id)))
 
 
 async def _jobs(uow: UnitOfWork, listing: Listing) -> Sequence[Shown]:

@@ -1,4 +1,7 @@
-"""What operators see of stored things: states, codes, counts and times; no clinical data, no names, no keys."""
+"""What operators see of stored things: states, codes, counts and times; no clinical data, no names, no keys.
+
+Consents and what is released under them are in ``release_views``.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,18 +12,15 @@ from hip.domain.accounts import ACCOUNT_CLOSED
 from hip.domain.bundle_jobs import BundleJob, BundleJobState
 from hip.domain.bundles import BundleRecord, Issue
 from hip.domain.callbacks import Callback
-from hip.domain.consents import Consent
-from hip.domain.decisions import TITLES, Decision, RuleResult, Verdict
 from hip.domain.exchanges import Exchange, Flow
 from hip.domain.links import CareContext, LinkRequest, LinkStatus, LinkToken
-from hip.domain.pages import Page, context_statuses
 from hip.domain.refusals import explain
-from hip.domain.transfers import Transfer
 
 Shown = dict[str, Any]
 
 
-def _time(moment: datetime | None) -> str | None:
+def shown_time(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
@@ -31,14 +31,14 @@ def visit_view(visit: Visit, bundles: list[Shown], jobs: Sequence[BundleJob], co
         "hipId": record.hip_id,
         "visitCode": record.visit_code,
         "version": visit.version,
-        "receivedAt": _time(visit.received_at),
+        "receivedAt": shown_time(visit.received_at),
         "hiTypes": list(record.required_hi_types),
         "bundles": bundles,
         "jobs": [bundle_job_view(job) for job in jobs],
         "unfinished": [job.key.hi_type for job in jobs if job.state is not BundleJobState.VALID],
         "invalid": [bundle["hiType"] for bundle in bundles if not bundle["valid"]],
         "linked": context.linked if context else False,
-        "linkedAt": _time(context.linked_at) if context else None,
+        "linkedAt": shown_time(context.linked_at) if context else None,
     }
 
 
@@ -48,9 +48,9 @@ def bundle_job_view(job: BundleJob) -> Shown:
         "version": job.version,
         "state": job.state,
         "attempts": job.attempts,
-        "nextRunAt": _time(job.next_run_at),
+        "nextRunAt": shown_time(job.next_run_at),
         "error": job.error,
-        "updatedAt": _time(job.updated_at),
+        "updatedAt": shown_time(job.updated_at),
     }
 
 
@@ -63,7 +63,7 @@ def bundle_view(bundle: BundleRecord) -> Shown:
         "valid": bundle.valid,
         "size": bundle.size,
         "sha256": bundle.sha256,
-        "composedAt": _time(bundle.composed_at),
+        "composedAt": shown_time(bundle.composed_at),
     }
 
 
@@ -91,7 +91,7 @@ def _token_view(request: LinkRequest, token: LinkToken | None) -> Shown:
     else:
         # Before a visit went out in a link call only its token can have been refused.
         state = "refused" if request.status is LinkStatus.REFUSED and request.led_by is None else "none"
-    return {"tokenState": state, "tokenExpiresAt": _time(token.expires_at) if token else None}
+    return {"tokenState": state, "tokenExpiresAt": shown_time(token.expires_at) if token else None}
 
 
 def link_view(request: LinkRequest, token: LinkToken | None = None) -> Shown:
@@ -115,8 +115,8 @@ def link_view(request: LinkRequest, token: LinkToken | None = None) -> Shown:
         **_token_view(request, token),
         "sentWith": request.led_by,
         "requestId": request.request_id,
-        "createdAt": _time(request.created_at),
-        "updatedAt": _time(request.updated_at),
+        "createdAt": shown_time(request.created_at),
+        "updatedAt": shown_time(request.updated_at),
     }
 
 
@@ -136,136 +136,21 @@ def exchange_view(exchange: Exchange) -> Shown:
         "outcome": exchange.outcome,
         "firstRefusal": exchange.refusal,
         **_explained(exchange),
-        "openedAt": _time(exchange.opened_at),
-        "updatedAt": _time(exchange.updated_at),
-        "answerDue": _time(exchange.answer_due),
+        "openedAt": shown_time(exchange.opened_at),
+        "updatedAt": shown_time(exchange.updated_at),
+        "answerDue": shown_time(exchange.answer_due),
         "attempts": [
             {
                 "requestId": attempt.request_id,
-                "sentAt": _time(attempt.sent_at),
+                "sentAt": shown_time(attempt.sent_at),
                 "status": attempt.status,
                 "code": attempt.code,
-                "repliedAt": _time(attempt.replied_at),
-                "answeredAt": _time(attempt.answered_at),
+                "repliedAt": shown_time(attempt.replied_at),
+                "answeredAt": shown_time(attempt.answered_at),
             }
             for attempt in exchange.attempts
         ],
     }
-
-
-def consent_view(consent: Consent) -> Shown:
-    artefact = consent.artefact
-    return {
-        "hipId": consent.hip_id,
-        "consentId": consent.consent_id,
-        "status": consent.status,
-        "signatureState": consent.signature_state,
-        "artefactHash": consent.artefact_hash,
-        "receivedAt": _time(consent.received_at),
-        "updatedAt": _time(consent.updated_at),
-        "acknowledgedAt": _time(consent.acknowledged_at),
-        "purpose": artefact.purpose if artefact else None,
-        "hiuId": artefact.hiu_id if artefact else None,
-        "hiTypes": sorted(artefact.hi_types) if artefact else None,
-        "careContexts": len(artefact.care_contexts) if artefact else None,
-        "from": _time(artefact.date_range.start) if artefact else None,
-        "to": _time(artefact.date_range.end) if artefact else None,
-        "dataEraseAt": _time(artefact.data_erase_at) if artefact else None,
-    }
-
-
-def decision_view(decision: Decision) -> Shown:
-    """One decision record, whole. Of the patient it holds a digest, never the ABHA address."""
-    return {
-        **decision_line(decision),
-        "hipId": decision.hip_id,
-        "consentId": decision.consent_id,
-        "requester": decision.requester,
-        "patient": decision.patient,
-        "policy": decision.policy,
-        "results": [_result_view(result) for result in decision.results],
-        "records": [
-            {
-                "careContextReference": record.care_context_reference,
-                "hiType": record.hi_type,
-                "leaves": record.leaves,
-                "results": [_result_view(result) for result in record.results],
-            }
-            for record in decision.records
-        ],
-    }
-
-
-def decision_line(decision: Decision) -> Shown:
-    """One decision record in a line: when, about what, the verdict, and the rule that decided it."""
-    kept = [record.refusal for record in decision.records if record.refusal is not None]
-    refusal = decision.refusal or (kept[0] if len(kept) == len(decision.records) and kept else None)
-    warned = ", ".join(result.rule for result in decision.results if result.verdict is Verdict.WARN)
-    return {
-        "at": _time(decision.at),
-        "stage": decision.stage,
-        "transactionId": decision.transaction_id,
-        "page": decision.page,
-        "verdict": "refused" if refusal else "permitted",
-        "rule": refusal.rule if refusal else None,
-        "code": refusal.code if refusal else None,
-        "reason": refusal.reason if refusal else None,
-        "warned": warned or None,
-        "leaving": len(decision.records) - len(kept),
-        "kept": len(kept),
-    }
-
-
-def _result_view(result: RuleResult) -> Shown:
-    return {
-        "rule": result.rule,
-        "title": TITLES.get(result.rule, ""),
-        "verdict": result.verdict,
-        "code": result.code,
-        "reason": result.reason,
-        "values": dict(result.values),
-    }
-
-
-def transfer_view(transfer: Transfer, pages: list[Page] | None = None) -> Shown:
-    shown: Shown = {
-        "hipId": transfer.hip_id,
-        "transactionId": transfer.transaction_id,
-        "consentId": transfer.consent_id,
-        "state": transfer.state,
-        "outcome": transfer.outcome,
-        "refusal": transfer.refusal,
-        "reason": transfer.reason,
-        "attempts": transfer.attempts,
-        "pageCount": transfer.page_count,
-        "requestedAt": _time(transfer.requested_at),
-        "acknowledgedAt": _time(transfer.acknowledged_at),
-        "deadline": _time(transfer.deadline),
-        "doneAt": _time(transfer.done_at),
-        "notifiedAt": _time(transfer.notified_at),
-    }
-    if pages is not None:
-        shown["pages"] = [
-            {
-                "number": page.number,
-                "careContextReference": page.care_context_reference,
-                "hiType": page.hi_type,
-                "state": page.state,
-                "attempts": page.attempts,
-                "reason": page.reason,
-                "finishedAt": _time(page.finished_at),
-            }
-            for page in pages
-        ]
-        shown["careContexts"] = [
-            {
-                "careContextReference": status.care_context_reference,
-                "hiStatus": status.hi_status,
-                "description": status.description,
-            }
-            for status in context_statuses(pages)
-        ]
-    return shown
 
 
 def job_view(job: Job) -> Shown:
@@ -276,7 +161,7 @@ def job_view(job: Job) -> Shown:
         "key": job.key,
         "state": job.state,
         "attempt": job.attempt,
-        "runAt": _time(job.run_at),
+        "runAt": shown_time(job.run_at),
         "error": job.error,
     }
 
@@ -295,6 +180,6 @@ def callback_view(callback: Callback) -> Shown:
         "bodyHash": callback.body_hash,
         "bodyKept": callback.sealed_body is not None,
         "headers": dict(callback.headers),
-        "receivedAt": _time(callback.received_at),
-        "finishedAt": _time(callback.finished_at),
+        "receivedAt": shown_time(callback.received_at),
+        "finishedAt": shown_time(callback.finished_at),
     }

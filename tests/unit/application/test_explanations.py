@@ -15,7 +15,7 @@ from hip.domain.errors import IllegalTransition, NotFound, PushRefused
 from hip.domain.identifiers import AbhaAddress, TransactionId, VisitCode
 from hip.domain.transfers import TransferState
 from hip.entrypoints.cli.decisions import explained
-from hip.entrypoints.views import decision_view
+from hip.entrypoints.release_views import decision_view
 
 T1 = TransactionId("t-1")
 

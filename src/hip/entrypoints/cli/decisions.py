@@ -12,8 +12,8 @@ from hip.domain.decisions import Decision, RuleResult, Verdict
 from hip.domain.identifiers import AbhaAddress, ConsentId, HipId, TransactionId
 from hip.entrypoints.cli.stored import AsJson, Hip, Limit, Since, since_time
 from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say_json, say_table
+from hip.entrypoints.release_views import decision_line, decision_view
 from hip.entrypoints.settings import Settings
-from hip.entrypoints.views import decision_line, decision_view
 
 app = typer.Typer(help="What the release gate decided, and by which rule.", no_args_is_help=True)
 
