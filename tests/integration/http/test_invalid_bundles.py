@@ -12,7 +12,8 @@ from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.rebuilds import RebuildVisit
 from hip.application.storage import Listing
 from hip.domain.identifiers import HipId, VisitCode
-from hip.entrypoints.stored import BUNDLES, VISITS, found, listed
+from hip.entrypoints.stored import found, listed
+from hip.entrypoints.stored_visits import BUNDLES, VISITS
 
 HIP = HipId("IN0410000123")
 KEY = {"X-API-Key": "sandbox"}

@@ -14,7 +14,7 @@ from hip.adapters.visit_records.records import JsonVisitRecords
 from hip.application.storage import Listing
 from hip.domain.errors import InvalidValue
 from hip.domain.identifiers import HipId
-from hip.entrypoints import stored
+from hip.entrypoints import stored_records, stored_visits
 from hip.entrypoints.stored import Stored, found, listed
 
 OURS, THEIRS = "IN0410000123", "IN0410000999"
@@ -25,7 +25,9 @@ DISCOVER, CONSENT, SHARE = (
     "/api/v3/consent/request/hip/notify",
     "/api/v3/hip/patient/share",
 )
-EVERYTHING = [value for value in vars(stored).values() if isinstance(value, Stored)]
+EVERYTHING = [
+    value for module in (stored_records, stored_visits) for value in vars(module).values() if isinstance(value, Stored)
+]
 
 
 def configured() -> dict[str, str]:

@@ -14,7 +14,7 @@ from hip.application.storage import Listing
 from hip.domain.exchanges import Flow
 from hip.domain.identifiers import PatientReference, VisitCode
 from hip.domain.patients import Patient
-from hip.entrypoints.stored import LINKS
+from hip.entrypoints.stored_records import LINKS
 
 EXPIRY = (datetime.now(UTC) + timedelta(days=90)).replace(microsecond=0)
 

@@ -9,7 +9,7 @@ from hip.domain.callbacks import CallbackId
 from hip.domain.errors import DomainError
 from hip.entrypoints.cli.stored import Hip, commands, found_in
 from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say
-from hip.entrypoints.stored import CALLBACKS
+from hip.entrypoints.stored_records import CALLBACKS
 
 app = commands(CALLBACKS, help_text="What the gateway has sent us.")
 

@@ -9,7 +9,7 @@ from hip.domain.errors import DomainError
 from hip.domain.exchanges import ExchangeId
 from hip.entrypoints.cli.stored import Hip, commands, found_in
 from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say
-from hip.entrypoints.stored import EXCHANGES
+from hip.entrypoints.stored_records import EXCHANGES
 
 app = commands(EXCHANGES, help_text="Conversations with the gateway.")
 

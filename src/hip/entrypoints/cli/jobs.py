@@ -8,7 +8,7 @@ import typer
 from hip.domain.errors import DomainError, InvalidValue
 from hip.entrypoints.cli.stored import Hip, commands, found_in
 from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say
-from hip.entrypoints.stored import JOBS
+from hip.entrypoints.stored_records import JOBS
 
 app = commands(JOBS, help_text="Work that waits, runs, failed for good or was cancelled.")
 

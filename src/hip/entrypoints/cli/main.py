@@ -25,7 +25,8 @@ from hip.entrypoints.cli import (
 )
 from hip.entrypoints.cli.stored import commands
 from hip.entrypoints.cli.terminal import say
-from hip.entrypoints.stored import BUNDLES, CONSENTS, LINKS
+from hip.entrypoints.stored_records import CONSENTS, LINKS
+from hip.entrypoints.stored_visits import BUNDLES
 
 app = typer.Typer(
     name="hip",

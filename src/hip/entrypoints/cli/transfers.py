@@ -17,7 +17,7 @@ from hip.entrypoints.cli.stored import AsJson, Hip, Since, commands, found_in, s
 from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, lasting_settings, say, say_json
 from hip.entrypoints.release_views import decision_view, transfer_view
 from hip.entrypoints.settings import Settings
-from hip.entrypoints.stored import TRANSFERS
+from hip.entrypoints.stored_records import TRANSFERS
 from hip.entrypoints.views import Shown
 
 app = commands(TRANSFERS, help_text="Transfers of health information to requesters.")

@@ -19,7 +19,7 @@ from hip.domain.identifiers import HipId, VisitCode
 from hip.entrypoints.cli.stored import AsJson, Hip, Since, commands, since_time
 from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say, say_json
 from hip.entrypoints.settings import Settings
-from hip.entrypoints.stored import VISITS
+from hip.entrypoints.stored_visits import VISITS
 from hip.entrypoints.views import Shown
 
 app = commands(VISITS, help_text="Visits and what became of them.")

@@ -15,7 +15,9 @@ from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId
 from hip.entrypoints.http.description import refusals
 from hip.entrypoints.http.keys import Caller
-from hip.entrypoints.stored import CONSENTS, EXCHANGES, LINKS, TRANSFERS, VISITS, Stored, counted, found, listed
+from hip.entrypoints.stored import Stored, counted, found, listed
+from hip.entrypoints.stored_records import CONSENTS, EXCHANGES, LINKS, TRANSFERS
+from hip.entrypoints.stored_visits import VISITS
 from hip.entrypoints.views import Shown
 
 Hip = Annotated[str | None, QueryParameter(name="hip", description="one HIP id; else all the key acts for")]
