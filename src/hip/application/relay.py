@@ -30,6 +30,9 @@ ENOUGH_WAITING = 6
 
 URGENT = (Topic.CALLBACK, Topic.TRANSFER)
 
+GATHERED = (Topic.BUNDLE, Topic.PROJECTION)
+"""What nobody outside waits for may be left for a moment, so that a job has many rows: each job costs a fork."""
+
 
 def batch_size(topic: Topic) -> int:
     """The most rows of this topic in one job."""
@@ -43,15 +46,18 @@ class RelayOutbox:
     clock: Clock
     waits: Waits
 
-    async def __call__(self) -> int:
+    async def __call__(self, *, gathered: bool = True) -> int:
         """Lease what is due and enqueue it, in batches of one topic; how many rows went. None while enough is waiting.
+
+        Without ``gathered`` rows of GATHERED topics are left to gather.
 
         A crash or a queue failure after the lease costs one lease: the rows come back when it runs out.
         """
         backlog = await self.jobs.backlog()
         if backlog >= MOST_WAITING:
             return 0
-        rows = await self._lease(URGENT if backlog >= ENOUGH_WAITING else tuple(Topic))
+        topics = tuple(topic for topic in Topic if gathered or topic not in GATHERED)
+        rows = await self._lease(URGENT if backlog >= ENOUGH_WAITING else topics)
         by_topic: dict[Topic, list[OutboxRow]] = defaultdict(list)
         for row in rows:
             by_topic[row.topic].append(row)

@@ -24,6 +24,9 @@ class Waits:
     under_way: timedelta = timedelta(minutes=5)
     """A call without a reply may still be on its way for so long: session and call, each within its longest timeout."""
 
+    gather: timedelta = timedelta(seconds=1)
+    """How long documents may be left to gather, so that many share a job."""
+
     late_results: timedelta = timedelta(minutes=1)
     """Between two looks for laboratory results that came after their visit was read."""
 

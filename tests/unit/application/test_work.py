@@ -150,6 +150,23 @@ def test_the_relay_enqueues_one_job_for_each_topic_and_callbacks_first():
     asyncio.run(story())
 
 
+def test_documents_are_left_to_gather_and_what_somebody_waits_for_is_not():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        await _add(house, Topic.BUNDLE, "v1|Prescription")
+        await _add(house, Topic.PROJECTION, "callback|1")
+        await _add(house, Topic.LINK, "v0")
+        assert await relay(gathered=False) == 1
+        assert [row.topic for row in await jobs.take()] == [Topic.LINK]
+        await _add(house, Topic.BUNDLE, "v2|Prescription")
+        assert await relay() == 3
+        assert [len(await jobs.take()) for _ in range(jobs.waiting)] == [2, 1]
+
+    asyncio.run(story())
+
+
 def test_a_queue_that_is_down_or_flushed_costs_one_lease_and_loses_nothing():
     async def story() -> None:
         house = House()

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from typing import Protocol, TypeVar
 
 from hip.adapters.memory.jobs import MemoryJobQueue
-from hip.application.relay import RelayOutbox
+from hip.application.relay import FRESH, LARGE_BATCH, RelayOutbox
 from hip.application.sweeps import Sweep
 from hip.application.waits import Waits
 from hip.application.work import RunRows
@@ -23,6 +24,10 @@ Lead = Callable[[], Awaitable[bool]]
 SWEEP_EVERY = 10
 """Polls between two sweeps of what nobody answered, of spent consents and of late transfers. The relay that leads does
 them, so that any number of relays sweeps as often as one."""
+
+_ROUNDS_WHILE_GATHERING = 20
+"""A relay does no more rounds than so many in the time that documents gather: each commit rings, and a round costs a
+query and what follows it. Who is rung after a pause is not kept waiting."""
 
 _BATCHES_AT_ONCE = 8
 
@@ -47,16 +52,33 @@ class Interval:
         self.last = now
         return True
 
+    def left(self, every: timedelta) -> float:
+        """Seconds until it is time."""
+        return max(0.0, self.last + every.total_seconds() - time.monotonic())
+
+    def restart(self) -> None:
+        """It is time again in so much time."""
+        self.last = time.monotonic()
+
+    def hurry(self) -> None:
+        """It is time now."""
+        self.last = -inf
+
 
 @dataclass(frozen=True, slots=True)
 class RelayLoop:
-    """Moves due rows to the queue as they come, and polls each ``waits.poll`` in case a bell was missed."""
+    """Moves due rows to the queue as they come, and polls each ``waits.poll`` in case a bell was missed.
+
+    Documents that come one by one are moved together each ``waits.gather``: the first at once, and many without delay.
+    """
 
     relay: RelayOutbox
     sweep: Sweep
     wakeups: Wakeups
     waits: Waits
     swept: Interval = field(default_factory=Interval)
+    gathered: Interval = field(default_factory=lambda: Interval(-inf))
+    begun: Interval = field(default_factory=lambda: Interval(-inf))
 
     async def __call__(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set. An outage of a store is waited out, never fatal."""
@@ -72,11 +94,18 @@ class RelayLoop:
                         await stop.wait()
 
     async def _round(self, wait: Wait, lead: Lead) -> None:
-        moved = await self.relay()
+        pace = self.waits.gather / _ROUNDS_WHILE_GATHERING
+        await asyncio.sleep(self.begun.left(pace))
+        self.begun.restart()
+        gathered = self.gathered.due(self.waits.gather)
+        moved = await self.relay(gathered=gathered)
+        if gathered and moved >= LARGE_BATCH - FRESH:
+            self.gathered.hurry()
         if self.swept.due(self.waits.poll * SWEEP_EVERY) and await lead():
             await self.sweep()
         if moved == 0:
-            await wait(self.waits.poll.total_seconds())
+            poll = self.waits.poll.total_seconds()
+            await wait(poll if gathered else min(poll, self.gathered.left(self.waits.gather)))
 
 
 @dataclass(frozen=True, slots=True)
