@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -130,6 +131,13 @@ async def test_urgent_work_goes_first_and_equals_in_their_order(desk: Desk) -> N
         await desk.jobs.enqueue(rows(topic, (1, 1)))
     topics = [topic for topic, _ in await desk.taken()]
     assert topics == ["transfer", "callback", "sms", "link", "projection", "bundle"]
+
+
+async def test_back_fill_is_begun_when_nothing_else_waits(desk: Desk) -> None:
+    later = [replace(row, backfill=True) for row in rows(Topic.BUNDLE, (1, 1))]
+    await desk.jobs.enqueue(later)
+    await desk.jobs.enqueue(rows(Topic.PROJECTION, (2, 1)))
+    assert await desk.taken() == [("projection", [(2, 1)]), ("bundle", [(1, 1)])]
 
 
 async def test_no_rows_are_no_job(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """``hip visits rebuild``, ``hip bundles show`` and ``hip bundle show --stored`` on real servers."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -83,10 +84,60 @@ def test_rebuild_takes_codes_or_since_and_goes_on_after_one_it_does_not_know(des
         ("404", None, True),
         (CODE, 2, False),
     ]
-    everything = desk.run("visits", "rebuild", "--since", "2020-01-01T00:00:00Z", "--hip", HIP, "--json")
-    assert (CODE, 3) in [(row["visitCode"], row["version"]) for row in everything.json()]
-    assert desk.run("visits", "rebuild", "--since", "2100-01-01", "--json").json() == []
+    assert (
+        desk.run("visits", "rebuild", "--since", "2100-01-01").stdout == "0 visits are being built anew, 0 documents\n"
+    )
     assert desk.run("visits", "rebuild", CODE, "--hip", "IN0000000000").code == 1
+
+
+def test_any_number_of_visits_is_built_anew_by_when_they_came_and_goes_on_where_it_was(desk: Desk) -> None:
+    since = ("visits", "rebuild", "--since", "2020-01-01T00:00:00Z")
+    file = desk.folder / "rebuild.json"
+    records = {path.stem: json.loads(path.read_bytes()) for path in EXAMPLES[:1]}
+    many = 250
+    with (desk.folder / "many.ndjson").open("w") as lines:
+        for number in range(many):
+            for record in records.values():
+                lines.write(json.dumps(record | {"visitCode": f"many-{number:03}"}) + "\n")
+    assert desk.run("visits", "import", str(desk.folder / "many.ndjson")).code == 0
+    total = desk.rows("SELECT count(*) FROM visits WHERE hip_id = $1", HIP)[0][0]
+    assert total > many
+    before = desk.rows("SELECT count(*) FROM outbox")
+    assert desk.run(*since, "--dry-run", "--hip", HIP).stdout == f"{total} visits would be built anew\n"
+    counted = desk.run(*since, "--dry-run", "--json").json()
+    assert counted == {"visits": total, "documents": None, "dryRun": True}
+    assert desk.rows("SELECT count(*) FROM outbox") == before, "counting changes nothing"
+    done = desk.run(*since, "--position", str(file), "--json").json()
+    asked = desk.rows(
+        "SELECT count(*), count(DISTINCT key), min(priority), max(priority) FROM outbox WHERE priority > 6"
+    )
+    assert asked == [(done["documents"], done["documents"], 7, 7)]
+    assert done["visits"] == total
+    assert desk.rows("SELECT DISTINCT version FROM visits") == [(2,)]
+    assert desk.run(*since, "--position", str(file)).stdout == "0 visits are being built anew, 0 documents\n"
+    # As if it had been broken off behind the hundredth of them.
+    place = desk.rows("SELECT received_at, visit_code FROM visits ORDER BY received_at, visit_code OFFSET 99 LIMIT 1")
+    [(at, code)] = place
+    file.write_text(json.dumps({HIP: f"{at.isoformat()} {code}"}))
+    rest = desk.run(*since, "--position", str(file), "--json").json()
+    assert rest["visits"] == total - 100
+    assert desk.rows("SELECT version, count(*) FROM visits GROUP BY 1 ORDER BY 1") == [(2, 100), (3, total - 100)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--since", "yesterday"), "--since: expected a date and time"),
+        (("--since", "2026-01-01", "--hip", "IN0000000000"), "--hip: expected a facility of this service"),
+        ((CODE, "--dry-run"), "--dry-run and --position go with --since"),
+        (("--since", "2026-01-01", "--position", "pages.json"), "pages.json: expected a file that this command wrote"),
+    ],
+)
+def test_what_a_rebuild_cannot_take_is_named(desk: Desk, arguments: tuple[str, ...], said: str) -> None:
+    (desk.folder / "pages.json").write_text(json.dumps({HIP: "the 12th of March"}))
+    answer = desk.run("visits", "rebuild", *arguments)
+    assert answer.code == 2
+    assert said in " ".join(answer.stderr.replace("│", " ").split())
 
 
 def test_a_stored_bundle_is_shown_as_it_is_served(desk: Desk) -> None:

@@ -8,8 +8,8 @@ from typing import Self
 
 from hip.application.storage import OutboxRow, Topic
 
-URGENT, NORMAL, BATCH = "hip-urgent", "hip-normal", "hip-batch"
-QUEUES = (URGENT, NORMAL, BATCH)
+URGENT, NORMAL, BATCH, BACKFILL = "hip-urgent", "hip-normal", "hip-batch", "hip-backfill"
+QUEUES = (URGENT, NORMAL, BATCH, BACKFILL)
 """In the order a worker looks into them: it takes from a later one only when the earlier ones are empty."""
 
 QUEUE_OF = {
@@ -29,6 +29,7 @@ class JobBatch:
 
     topic: Topic
     rows: tuple[tuple[int, int], ...]
+    backfill: bool = False
 
     @classmethod
     def of(cls, rows: Sequence[OutboxRow]) -> Self:
@@ -36,12 +37,16 @@ class JobBatch:
         topics = {row.topic for row in rows}
         if len(topics) != 1:
             raise ValueError("a batch has rows of one topic")
-        return cls(topic=topics.pop(), rows=tuple(sorted((row.id, row.attempt) for row in rows)))
+        return cls(
+            topic=topics.pop(),
+            rows=tuple(sorted((row.id, row.attempt) for row in rows)),
+            backfill=all(row.backfill for row in rows),
+        )
 
     @property
     def queue(self) -> str:
         """One of ``QUEUES``."""
-        return QUEUE_OF[self.topic]
+        return BACKFILL if self.backfill else QUEUE_OF[self.topic]
 
     @property
     def id(self) -> str:

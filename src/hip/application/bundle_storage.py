@@ -40,6 +40,19 @@ class KnownVisit:
     digest: str
 
 
+Place = tuple[datetime, VisitCode]
+"""When a visit was received, and its code: the order in which visits are gone through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedSpan:
+    """Visits received from ``since`` on and before ``until``, in UTC; ``behind`` a place, if one is given."""
+
+    since: datetime
+    until: datetime
+    behind: Place | None = None
+
+
 class Visits(Protocol):
     async def save(self, visit: Visit) -> None:
         """Insert or replace by (hip_id, visit_code). The source is sealed at rest."""
@@ -70,6 +83,13 @@ class Visits(Protocol):
 
     async def sizes(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
         """Bytes of the source of each that is known, about: what reading it will take."""
+
+    async def received(self, hip_id: HipId, span: ReceivedSpan, *, limit: int) -> Sequence[Place]:
+        """The first of them, oldest first; nothing of their records is read."""
+
+    async def count_received(self, hip_id: HipId, span: ReceivedSpan) -> int: ...
+    async def raise_versions(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
+        """One more for each that is known, locked as by ``lock_versions``; what it is now."""
 
     async def list(self, listing: Listing) -> Sequence[Visit]: ...
 

@@ -27,14 +27,27 @@ class Topic(StrEnum):
         return list(Topic).index(self)
 
 
+BACKFILL = len(Topic)
+"""The priority of work that waits behind everything else, whatever its topic."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a row is to be made of: it may be leased from ``run_at`` (UTC) on."""
+    """What a row is to be made of: it may be leased from ``run_at`` (UTC) on.
+
+    ``backfill`` is work that nobody waits for, in any amount: what comes in meanwhile goes before it.
+    """
 
     hip_id: HipId
     topic: Topic
     key: str
     run_at: datetime
+    backfill: bool = False
+
+    @property
+    def priority(self) -> int:
+        """Smaller goes first."""
+        return BACKFILL if self.backfill else self.topic.priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +64,7 @@ class OutboxRow:
     attempt: int
     lease_until: datetime
     failures: int = 0
+    backfill: bool = False
 
 
 Claim = tuple[int, int]
@@ -98,10 +112,12 @@ class Outbox(Protocol):
         limit: int,
         topics: Collection[Topic] = tuple(Topic),
         newest: bool = False,
+        backfill: bool = True,
     ) -> Sequence[OutboxRow]:
         """Take due rows of every HIP (ready, or leased with a lease that ran out), by priority, then oldest first.
 
-        Only of these ``topics``. ``newest`` takes the newest of each topic instead of the oldest.
+        Only of these ``topics``, and back-fill only if they are all asked for and ``backfill``. ``newest`` takes the
+        newest of each priority instead of the oldest.
 
         Two relays never get the same row (SKIP LOCKED).
         """

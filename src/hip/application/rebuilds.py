@@ -1,11 +1,15 @@
-"""Flow: an operator has the bundles of a stored visit built anew, after a setting, a guide or this service changed."""
+"""Flows: an operator has the bundles of stored visits built anew, after a setting, a guide or this service changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from hip.application.arrivals import ask_for_bundles
+from hip.application.arrivals import ask_for_bundles, bundle_work
+from hip.application.bundle_storage import Place, ReceivedSpan
 from hip.application.ports import Clock
-from hip.application.storage import Units, Visit
+from hip.application.storage import Topic, UnitOfWork, Units, Visit, Work
 from hip.domain.audit import AuditEntry
+from hip.domain.bundles import BundleKey
 from hip.domain.errors import NotFound
 from hip.domain.identifiers import HipId, VisitCode
 
@@ -30,15 +34,85 @@ class RebuildVisit:
             visit = replace(stored, version=stored.version + 1)
             await uow.visits.save(visit)
             await ask_for_bundles(uow, visit.record, version=visit.version, now=now)
-            await uow.audit.append(
-                AuditEntry(
-                    hip_id=hip_id,
-                    at=now,
-                    actor=actor,
-                    action="visit-rebuilt",
-                    subject=visit_code,
-                    detail=(("from", str(stored.version)), ("to", str(visit.version))),
-                )
-            )
+            await uow.audit.append(_entry(hip_id, visit_code, visit.version, actor=actor, now=now))
             await uow.commit()
         return visit
+
+
+AT_ONCE = 100
+"""Visits asked for in one transaction."""
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of records in memory at once: a record may be of 32 MiB, and then is read alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """``last`` is behind which visit to go on; None when there was none left."""
+
+    visits: int
+    documents: int
+    last: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildVisits:
+    """Any number of visits, some at a time, as back-fill: whatever comes in meanwhile is built before them."""
+
+    units: Units
+    clock: Clock
+    most_bytes: int = MOST_BYTES
+
+    async def count(self, hip_id: HipId, span: ReceivedSpan) -> int:
+        """How many visits it would be."""
+        async with self.units() as uow:
+            return await uow.visits.count_received(hip_id, span)
+
+    async def __call__(self, hip_id: HipId, span: ReceivedSpan, *, actor: str) -> Rebuilt:
+        """Ask for every bundle of the first of these visits under a new version, in one transaction."""
+        now = self.clock()
+        async with self.units() as uow:
+            places = await uow.visits.received(hip_id, span, limit=AT_ONCE)
+            if not places:
+                return Rebuilt(visits=0, documents=0, last=None)
+            taken = places[: await self._fitting(uow, hip_id, places)]
+            codes = [code for _, code in taken]
+            versions = await uow.visits.raise_versions(hip_id, codes)
+            keys = [
+                BundleKey(hip_id=hip_id, visit_code=visit.record.visit_code, hi_type=hi_type)
+                for visit in await uow.visits.several(hip_id, codes)
+                for hi_type in visit.record.required_hi_types
+            ]
+            await uow.bundle_jobs.ask_all({key: versions[key.visit_code] for key in keys}, now=now)
+            await uow.outbox.add_all([_work(key, now=now) for key in keys])
+            for code, version in versions.items():
+                await uow.audit.append(_entry(hip_id, code, version, actor=actor, now=now))
+            await uow.commit()
+        return Rebuilt(visits=len(versions), documents=len(keys), last=taken[-1])
+
+    async def _fitting(self, uow: UnitOfWork, hip_id: HipId, places: Sequence[Place]) -> int:
+        """How many of these are read at once, at least one."""
+        sizes = await uow.visits.sizes(hip_id, [code for _, code in places])
+        fitting = held = 0
+        for _, code in places:
+            held += sizes.get(code, 0)
+            if fitting and held > self.most_bytes:
+                break
+            fitting += 1
+        return fitting
+
+
+def _work(key: BundleKey, *, now: datetime) -> Work:
+    name = bundle_work(key.visit_code, key.hi_type)
+    return Work(hip_id=key.hip_id, topic=Topic.BUNDLE, key=name, run_at=now, backfill=True)
+
+
+def _entry(hip_id: HipId, visit_code: VisitCode, version: int, *, actor: str, now: datetime) -> AuditEntry:
+    return AuditEntry(
+        hip_id=hip_id,
+        at=now,
+        actor=actor,
+        action="visit-rebuilt",
+        subject=visit_code,
+        detail=(("from", str(version - 1)), ("to", str(version))),
+    )

@@ -28,6 +28,9 @@ anybody looks at it, and a worker that only ever meets such batches does nothing
 ENOUGH_WAITING = 6
 """From so many on only what somebody outside waits for is handed over: large batches are reached late."""
 
+FEW_WAITING = 4
+"""From so many on no back-fill is handed over: what comes in finds a place before it."""
+
 URGENT = (Topic.CALLBACK, Topic.TRANSFER)
 
 GATHERED = (Topic.BUNDLE, Topic.PROJECTION)
@@ -56,25 +59,26 @@ class RelayOutbox:
         backlog = await self.jobs.backlog()
         if backlog >= MOST_WAITING:
             return 0
-        topics = tuple(topic for topic in Topic if gathered or topic not in GATHERED)
-        rows = await self._lease(URGENT if backlog >= ENOUGH_WAITING else topics)
-        by_topic: dict[Topic, list[OutboxRow]] = defaultdict(list)
+        wanted = tuple(topic for topic in Topic if gathered or topic not in GATHERED)
+        topics = URGENT if backlog >= ENOUGH_WAITING else wanted
+        rows = await self._lease(topics, backfill=backlog < FEW_WAITING)
+        alike: dict[tuple[Topic, bool], list[OutboxRow]] = defaultdict(list)
         for row in rows:
-            by_topic[row.topic].append(row)
-        for topic, due in by_topic.items():
+            alike[row.topic, row.backfill].append(row)
+        for (topic, _), due in alike.items():
             size = batch_size(topic)
             for start in range(0, len(due), size):
                 await self.jobs.enqueue(due[start : start + size])
         return len(rows)
 
-    async def _lease(self, topics: Sequence[Topic]) -> Sequence[OutboxRow]:
+    async def _lease(self, topics: Sequence[Topic], *, backfill: bool) -> Sequence[OutboxRow]:
         now = self.clock()
         until = now + self.waits.lease
         async with self.units() as uow:
             oldest = LARGE_BATCH - FRESH
-            rows = list(await uow.outbox.lease(now=now, until=until, limit=oldest, topics=topics))
-            if len(rows) == oldest and (last := rows[-1].topic) not in URGENT:
-                rows += await uow.outbox.lease(now=now, until=until, limit=FRESH, topics=[last], newest=True)
+            rows = list(await uow.outbox.lease(now=now, until=until, limit=oldest, topics=topics, backfill=backfill))
+            if len(rows) == oldest and not (last := rows[-1]).backfill and last.topic not in URGENT:
+                rows += await uow.outbox.lease(now=now, until=until, limit=FRESH, topics=[last.topic], newest=True)
             if rows:
                 await uow.commit()
         return rows

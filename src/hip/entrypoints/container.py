@@ -50,7 +50,7 @@ from hip.application.lost_work_sweep import SweepLostWork
 from hip.application.mirrors import MirrorVisit
 from hip.application.notifies import NotifyTransfer
 from hip.application.projections import Project
-from hip.application.rebuilds import RebuildVisit
+from hip.application.rebuilds import RebuildVisit, RebuildVisits
 from hip.application.relay import RelayOutbox, SweepExchanges
 from hip.application.release import ReleaseGate
 from hip.application.requests import ReceiveHealthInformationRequest
@@ -160,6 +160,7 @@ class UseCases(DeclarativeContainer):
     )
     import_existing = Singleton(ImportExisting, _a.units, _a.bundles, _a.validator, _a.facilities, _a.clock, elsewhere)
     rebuild_visit = Singleton(RebuildVisit, _a.units, _a.clock)
+    rebuild_visits = Singleton(RebuildVisits, _a.units, _a.clock)
     request_token = Singleton(RequestToken, _a.units, conversations, _a.clock, _a.waits)
     link_batch = Singleton(LinkBatch, _a.units, _a.tokens, conversations, _a.clock, _a.waits)
     link_visit = Singleton(LinkVisit, _a.units, _a.tokens, request_token, link_batch, _a.clock, _a.ids)

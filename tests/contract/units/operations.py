@@ -21,6 +21,7 @@ from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored
 from tests.builders.transfers import a_page, a_transfer, a_waiting_entry
 from tests.builders.visits import MEERA
 
+from hip.application.bundle_storage import ReceivedSpan
 from hip.application.lost_work import Lost, Waiting
 from hip.application.storage import Listing, Topic, UnitOfWork, Work
 from hip.domain.callbacks import CallbackId
@@ -42,6 +43,7 @@ _REQUEST, _VISIT, _TRANSACTION = RequestId("r"), VisitCode("88120"), Transaction
 _CONSENT, _PATIENT, _CONTEXT = ConsentId("c"), PatientReference("p"), CareContextReference("88120")
 _MOBILE = PatientIdentifiers(mobiles=frozenset({"9876543210"}))
 _ALL = Listing()
+_SPAN = ReceivedSpan(since=NOW, until=NOW + SECOND)
 _LOST = Lost(hip_id=HIP, topic=Topic.CALLBACK, key="callback-1", state="received", place=())
 
 
@@ -130,6 +132,9 @@ OPERATIONS: dict[str, Operation] = {
     "visits.several": lambda uow: uow.visits.several(HIP, [_VISIT]),
     "visits.lock_versions": lambda uow: uow.visits.lock_versions(HIP, [_VISIT]),
     "visits.sizes": lambda uow: uow.visits.sizes(HIP, [_VISIT]),
+    "visits.received": lambda uow: uow.visits.received(HIP, _SPAN, limit=1),
+    "visits.count_received": lambda uow: uow.visits.count_received(HIP, _SPAN),
+    "visits.raise_versions": lambda uow: uow.visits.raise_versions(HIP, [_VISIT]),
     "visits.list": lambda uow: uow.visits.list(_ALL),
     "triggers.save": lambda uow: uow.triggers.save(a_trigger()),
     "triggers.save_all": lambda uow: uow.triggers.save_all([a_trigger()]),

@@ -8,7 +8,7 @@ import pytest
 from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import MINUTE, NOW, SECOND
 
-from hip.application.storage import JobState, Listing, OutboxRow, Topic, Units
+from hip.application.storage import JobState, Listing, OutboxRow, Topic, Units, Work
 
 pytestmark = pytest.mark.anyio
 LEASE = 30 * SECOND
@@ -241,3 +241,31 @@ async def test_a_row_knows_how_often_it_failed_apart_from_how_often_it_was_lease
             await uow.commit()
     (row,) = await lease(units)
     assert (row.attempt, row.failures) == (4, 2)
+
+
+async def test_back_fill_waits_behind_everything_else_and_may_be_left_out(units: Units) -> None:
+    work = [("later", True, NOW - MINUTE), ("now", False, NOW), ("first", False, NOW - SECOND)]
+    async with units() as uow:
+        await uow.outbox.add_all(
+            [Work(hip_id=HIP, topic=Topic.BUNDLE, key=key, run_at=at, backfill=backfill) for key, backfill, at in work]
+        )
+        await uow.outbox.add(HIP, Topic.PROJECTION, "last", run_at=NOW)
+        await uow.commit()
+    async with units() as uow:
+        without = await uow.outbox.lease(now=NOW, until=NOW + LEASE, limit=9, backfill=False)
+        assert [(row.key, row.backfill) for row in without] == [("first", False), ("now", False), ("last", False)]
+    async with units() as uow:
+        some = await uow.outbox.lease(now=NOW, until=NOW + LEASE, limit=9, topics=[Topic.BUNDLE])
+        assert [row.key for row in some] == ["first", "now"], "one topic alone has no back-fill"
+    rows = await lease(units)
+    assert [(row.key, row.backfill) for row in rows] == [
+        ("first", False), ("now", False), ("last", False), ("later", True)
+    ]  # fmt: skip
+    async with units() as uow:
+        held = await uow.outbox.held([(row.id, row.attempt) for row in rows])
+        assert [row.backfill for row in held] == [False, False, False, True]
+        await uow.outbox.defer(rows[3].id, 1, run_at=NOW + MINUTE)
+        assert await uow.outbox.hurry(HIP, Topic.BUNDLE, "later", run_at=NOW) == 1
+        await uow.commit()
+    [again] = await lease(units, now=NOW + SECOND)
+    assert (again.key, again.backfill) == ("later", True)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 from tests.builders.links import HIP, OTHER_HIP
-from tests.builders.moments import MINUTE, NOW
+from tests.builders.moments import DAY, MINUTE, NOW, SECOND
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record, a_stored_visit, a_trigger
 from tests.builders.visits import MEERA
 
-from hip.application.bundle_storage import KnownVisit
+from hip.application.bundle_storage import KnownVisit, ReceivedSpan
 from hip.application.storage import Units
 from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.hi_types import HiType
@@ -229,3 +229,30 @@ async def test_no_statement_writes_one_row_twice(units: Units) -> None:
     async with units() as uow:
         with pytest.raises(RuntimeError):
             await uow.visits.save_all([a_stored_visit(), a_stored_visit(version=2)])
+
+
+async def test_visits_are_gone_through_in_the_order_they_came_by_their_codes_within_a_moment(units: Units) -> None:
+    async with units() as uow:
+        for code, at in (("3", NOW), ("1", NOW + SECOND), ("2", NOW), ("4", NOW + DAY), ("5", NOW - SECOND)):
+            await uow.visits.save(a_stored_visit(visit_code=VisitCode(code), received_at=at))
+        await uow.visits.save(a_stored_visit(hip_id=OTHER_HIP, visit_code=VisitCode("6")))
+        span = ReceivedSpan(since=NOW, until=NOW + DAY)
+        first = await uow.visits.received(HIP, span, limit=2)
+        assert first == [(NOW, "2"), (NOW, "3")]
+        behind = replace(span, behind=first[0])
+        assert await uow.visits.received(HIP, behind, limit=9) == [(NOW, "3"), (NOW + SECOND, "1")]
+        counts = [await uow.visits.count_received(HIP, each) for each in (span, behind)]
+        assert (counts, await uow.visits.count_received(OTHER_HIP, span)) == ([3, 2], 1)
+        assert await uow.visits.received(HIP, replace(span, behind=(NOW + SECOND, VisitCode("1"))), limit=9) == []
+
+
+async def test_versions_are_raised_without_touching_the_record(units: Units) -> None:
+    visit, other = a_stored_visit(version=3), a_stored_visit(visit_code=VisitCode("88121"))
+    async with units() as uow:
+        await uow.visits.save(visit)
+        await uow.visits.save(other)
+        raised = await uow.visits.raise_versions(HIP, [VisitCode("88120"), VisitCode("404")])
+        assert raised == {"88120": 4}
+        assert await uow.visits.get(HIP, VisitCode("88120")) == replace(visit, version=4)
+        assert await uow.visits.get(HIP, VisitCode("88121")) == other
+        assert await uow.visits.raise_versions(HIP, []) == {}

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from tests.builders.databases import connected, emptied
 from tests.builders.links import HIP, MEERA_ADDRESS
-from tests.builders.moments import NOW, SECOND
+from tests.builders.moments import DAY, NOW, SECOND
 from tests.builders.plans import generic_plans_of, plans_of
 from tests.builders.stored_visits import a_bundle_key, a_bundle_record
 
 from hip.adapters.postgres.units import PostgresDatabase
+from hip.application.bundle_storage import ReceivedSpan
 from hip.application.lost_work import Waiting
 from hip.application.storage import Topic, UnitOfWork
 from hip.domain.discovery import PatientIdentifiers
@@ -140,6 +141,12 @@ QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = 
     "patients.lock_several": (
         lambda uow: uow.patients.lock_several(HIP, [PatientReference("PAT-7")]),
         {"pk_patients"},
+    ),
+    "visits.received": (
+        lambda uow: uow.visits.received(
+            HIP, ReceivedSpan(since=NOW - DAY, until=NOW, behind=(NOW - DAY, VisitCode("7"))), limit=9
+        ),
+        {"ix_visits_received_at"},
     ),
     "triggers.process": (
         lambda uow: uow.triggers.process(HIP, [VisitCode("7")], now=NOW),

@@ -12,8 +12,8 @@ from tests.builders.flows import HIP, House
 from hip.adapters.memory.jobs import MemoryJobQueue
 from hip.application.exchange_retries import RetryExchange
 from hip.application.jobs import RetryJob
-from hip.application.relay import BATCH, ENOUGH_WAITING, FRESH, LARGE_BATCH, MOST_WAITING, RelayOutbox
-from hip.application.storage import JobState, Listing, OutboxRow, Topic
+from hip.application.relay import BATCH, ENOUGH_WAITING, FEW_WAITING, FRESH, LARGE_BATCH, MOST_WAITING, RelayOutbox
+from hip.application.storage import JobState, Listing, OutboxRow, Topic, Work
 from hip.application.tries import TRIES
 from hip.domain.errors import DomainError, StorageFailed, Transient, Waiting
 from hip.domain.exchanges import Flow
@@ -235,6 +235,29 @@ def test_a_relay_that_was_down_for_days_takes_the_oldest_first_and_some_of_today
         assert "today" in keys
         oldest = [f"old-{n:04}" for n in range(LARGE_BATCH - FRESH)]
         assert keys[: len(oldest)] == oldest
+
+    asyncio.run(story())
+
+
+def test_a_back_fill_of_any_size_leaves_places_for_what_comes_in_meanwhile():
+    async def story() -> None:
+        house = House()
+        jobs = MemoryJobQueue()
+        relay = RelayOutbox(house.units, jobs, house.clock, house.waits)
+        async with house.units() as uow:
+            keys = [f"old-{n}|Prescription" for n in range(LARGE_BATCH * ENOUGH_WAITING)]
+            await uow.outbox.add_all(
+                [Work(hip_id=HIP, topic=Topic.BUNDLE, key=key, run_at=house.clock(), backfill=True) for key in keys]
+            )
+            await uow.commit()
+        for _ in range(ENOUGH_WAITING):
+            await relay()
+        assert await jobs.backlog() == FEW_WAITING
+        await _add(house, Topic.BUNDLE, "today|Prescription")
+        assert await relay() == 1
+        assert [row.key for row in await jobs.take()] == ["today|Prescription"], "before all that waits already"
+        await jobs.take()
+        assert await relay() > 0, "and then it goes on"
 
     asyncio.run(story())
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
+from hip.application.outbox_storage import BACKFILL
 from hip.application.storage import Claim, Job, JobState, Listing, OutboxRow, Topic, Work
 from hip.domain.identifiers import HipId
 
@@ -24,6 +25,11 @@ class _Row:
     state: JobState = JobState.READY
     error: str | None = None
     failures: int = 0
+    backfill: bool = False
+
+    @property
+    def priority(self) -> int:
+        return BACKFILL if self.backfill else self.topic.priority
 
     @property
     def waiting(self) -> bool:
@@ -39,6 +45,7 @@ class _Row:
             attempt=self.attempt,
             lease_until=self.run_at,
             failures=self.failures,
+            backfill=self.backfill,
         )
 
 
@@ -77,7 +84,10 @@ class MemoryOutbox:
         await self._session.step()
         for one in work:
             number = next(self._numbers)
-            self._rows.put(number, _Row(id=number, hip_id=one.hip_id, topic=one.topic, key=one.key, run_at=one.run_at))
+            row = _Row(
+                id=number, hip_id=one.hip_id, topic=one.topic, key=one.key, run_at=one.run_at, backfill=one.backfill
+            )
+            self._rows.put(number, row)
             self.added = True
 
     async def lease(
@@ -88,13 +98,16 @@ class MemoryOutbox:
         limit: int,
         topics: Collection[Topic] = tuple(Topic),
         newest: bool = False,
+        backfill: bool = True,
     ) -> Sequence[OutboxRow]:
         await self._session.step()
+        behind = backfill and set(topics) == set(Topic)
         due = [row for row in self._rows if row.waiting and row.run_at <= now and row.topic in topics]
+        due = [row for row in due if behind or not row.backfill]
         due.sort(key=lambda row: (row.run_at, row.id), reverse=newest)
-        due.sort(key=lambda row: row.topic.priority)
+        due.sort(key=lambda row: row.priority)
         taken: list[OutboxRow] = []
-        for row in sorted(due[:limit], key=lambda row: (row.topic.priority, row.run_at, row.id)):
+        for row in sorted(due[:limit], key=lambda row: (row.priority, row.run_at, row.id)):
             leased = replace(row, state=JobState.LEASED, attempt=row.attempt + 1, run_at=until)
             self._rows.put(row.id, leased)
             taken.append(leased.leased)

@@ -1,11 +1,12 @@
 """Patients, visits, their triggers and what is known of their bundles, in memory."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from hip.adapters.memory.sessions import Session, listed
 from hip.adapters.memory.tables import MemoryTable
-from hip.application.bundle_storage import KnownVisit
+from hip.application.bundle_storage import KnownVisit, Place, ReceivedSpan
 from hip.application.storage import Listing, Visit
 from hip.domain.bundles import BundleKey, BundleRecord
 from hip.domain.discovery import Demographics, PatientIdentifiers
@@ -135,6 +136,27 @@ class MemoryVisits:
 
     async def sizes(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
         return {visit.record.visit_code: len(visit.source) for visit in await self.several(hip_id, visit_codes)}
+
+    async def received(self, hip_id: HipId, span: ReceivedSpan, *, limit: int) -> Sequence[Place]:
+        await self._session.step()
+        return sorted(self._within(hip_id, span))[:limit]
+
+    async def count_received(self, hip_id: HipId, span: ReceivedSpan) -> int:
+        await self._session.step()
+        return len(self._within(hip_id, span))
+
+    def _within(self, hip_id: HipId, span: ReceivedSpan) -> Sequence[Place]:
+        of_hip = [(each.received_at, each.record.visit_code) for each in self._rows if each.record.hip_id == hip_id]
+        within = [place for place in of_hip if span.since <= place[0] < span.until]
+        return [place for place in within if span.behind is None or place > span.behind]
+
+    async def raise_versions(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
+        raised: dict[VisitCode, int] = {}
+        for visit in await self.several(hip_id, visit_codes):
+            newer = replace(visit, version=visit.version + 1)
+            self._rows.put((hip_id, visit.record.visit_code), newer)
+            raised[visit.record.visit_code] = newer.version
+        return raised
 
     async def list(self, listing: Listing) -> Sequence[Visit]:
         await self._session.step()

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from hip.adapters.postgres.statements import Statements, in_columns, listed, rows_of, unnested
 from hip.adapters.postgres.tables.conversations import outbox
+from hip.application.outbox_storage import BACKFILL
 from hip.application.storage import Claim, Job, JobState, Listing, OutboxRow, Topic, Work
 from hip.domain.identifiers import HipId
 
@@ -43,7 +44,7 @@ def _row(work: Work) -> dict[str, Any]:
         "hip_id": work.hip_id,
         "topic": work.topic.value,
         "key": work.key,
-        "priority": work.topic.priority,
+        "priority": work.priority,
         "run_at": work.run_at,
         "attempt": 0,
         "state": "ready",
@@ -59,6 +60,7 @@ def _outbox_row(row: RowMapping) -> OutboxRow:
         attempt=row["attempt"],
         lease_until=row["lease_until"],
         failures=row["failures"],
+        backfill=row["priority"] == BACKFILL,
     )
 
 
@@ -95,12 +97,15 @@ class PostgresOutbox:
         limit: int,
         topics: Collection[Topic] = tuple(Topic),
         newest: bool = False,
+        backfill: bool = True,
     ) -> Sequence[OutboxRow]:
-        # Each topic is its own range of the index. The join takes the topics in this order and row by row, so with the
+        # Each priority is its own range of the index. The join takes them in this order and row by row, so with the
         # outer limit no more rows are locked than are given out.
         wanted = [(topic.priority,) for topic in Topic if topic in topics]
         if not wanted:
             return []
+        if backfill and len(wanted) == len(Topic):
+            wanted.append((BACKFILL,))
         ranges = values(column("priority", Integer), name="topics").data(wanted)
         order = (outbox.c.run_at.desc(), outbox.c.id.desc()) if newest else (outbox.c.run_at, outbox.c.id)
         row = (
@@ -181,7 +186,7 @@ class PostgresOutbox:
     async def hurry(self, hip_id: HipId, topic: Topic, key: str, *, run_at: datetime) -> int:
         hurried = (
             update(outbox)
-            .where(outbox.c.state == "ready", outbox.c.priority == topic.priority, outbox.c.run_at > run_at)
+            .where(outbox.c.state == "ready", outbox.c.run_at > run_at)
             .where(outbox.c.hip_id == hip_id, outbox.c.topic == topic.value, outbox.c.key == key)
             .values(run_at=run_at)
         )

@@ -4,11 +4,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, TableValuedAlias, Text, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    Table,
+    TableValuedAlias,
+    Text,
+    and_,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
 from hip.adapters.postgres.statements import Statements, in_columns, insert_all_missing, listed, rows_of, upsert_all
 from hip.adapters.postgres.tables.clinical import visits
-from hip.application.bundle_storage import KnownVisit
+from hip.application.bundle_storage import KnownVisit, Place, ReceivedSpan
 from hip.application.ports import KeyVault, VisitRecords
 from hip.application.storage import Listing, Visit
 from hip.domain.identifiers import HipId, VisitCode
@@ -79,6 +91,27 @@ class PostgresVisits:
         )
         return {VisitCode(row["visit_code"]): row["size"] for row in rows}
 
+    async def received(self, hip_id: HipId, span: ReceivedSpan, *, limit: int) -> Sequence[Place]:
+        at, code = visits.c.received_at, visits.c.visit_code
+        statement = select(at, code).where(_within(hip_id, span)).order_by(at, code).limit(limit)
+        rows = await self._statements.all(statement)
+        return [(row["received_at"], VisitCode(row["visit_code"])) for row in rows]
+
+    async def count_received(self, hip_id: HipId, span: ReceivedSpan) -> int:
+        counted = select(func.count()).select_from(visits).where(_within(hip_id, span))
+        return int((await self._statements.run(counted)).scalar_one())
+
+    async def raise_versions(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, int]:
+        locked = await self.lock_versions(hip_id, visit_codes)
+        codes = _codes(list(locked))
+        rows = await self._statements.all(
+            update(visits)
+            .where(visits.c.hip_id == hip_id, visits.c.visit_code == codes.c.code)
+            .values(version=visits.c.version + 1)
+            .returning(visits.c.visit_code, visits.c.version)
+        )
+        return {VisitCode(row["visit_code"]): row["version"] for row in rows}
+
     async def list(self, listing: Listing) -> Sequence[Visit]:
         rows = await self._statements.all(listed(select(visits), visits, listing, at="received_at"))
         return [self._visit(row) for row in rows]
@@ -122,6 +155,12 @@ class PostgresVisits:
 
 def _visit_context(hip_id: str, visit_code: str) -> str:
     return f"visits/{hip_id}/{visit_code}"
+
+
+def _within(hip_id: HipId, span: ReceivedSpan) -> ColumnElement[bool]:
+    at = visits.c.received_at
+    within = and_(visits.c.hip_id == hip_id, at >= span.since, at < span.until)
+    return within if span.behind is None else and_(within, tuple_(at, visits.c.visit_code) > span.behind)
 
 
 def _by_code(table: Table, hip_id: HipId, visit_code: VisitCode) -> Select[Any]:

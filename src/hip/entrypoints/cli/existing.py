@@ -1,17 +1,15 @@
 """``hip source import``: the documents of an AMRIT that ran before."""
 
 import asyncio
-import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
 from hip.application.existing_documents import Fate, Kind
-from hip.domain.errors import InvalidValue
+from hip.entrypoints.cli.positions import Position, read_positions, write_positions
 from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say
 from hip.entrypoints.settings import Settings, SettingsInvalid
 
@@ -21,9 +19,7 @@ _AT_ONCE = 100
 
 @exits_as_promised
 def import_documents(
-    position: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Go on where this file says, and write there how far it came.")
-    ] = None,
+    position: Position = None,
 ) -> None:
     """Take over AMRIT's own MongoDB documents: patients, their care contexts and their bundles.
 
@@ -47,7 +43,7 @@ async def _import(settings: Settings, file: Path | None) -> Counter[Fate]:
     url = settings.amrit_mongo_url or settings.mongo_url
     if url is None:
         raise SettingsInvalid([("HIP_AMRIT_MONGO_URL", "required")])
-    positions = _positions(file)
+    positions = read_positions(file, Kind)
     counts: Counter[Fate] = Counter()
     documents = MongoExistingDocuments(url.get_secret_value(), settings.amrit_mongo_database)
     try:
@@ -62,32 +58,8 @@ async def _import(settings: Settings, file: Path | None) -> Counter[Fate]:
                             if imported.fate is Fate.REFUSED:
                                 complain(f"{imported.place}: {imported.reason}")
                         positions[kind] = found[-1].position
-                        _write(file, positions)
+                        write_positions(file, positions)
                         progress.advance(task, len(found))
     finally:
         await documents.close()
     return counts
-
-
-def _positions(file: Path | None) -> dict[str, str]:
-    if file is None or not file.exists():
-        return {}
-    try:
-        stored = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        stored = None
-    if not isinstance(stored, dict) or not all(isinstance(value, str) for value in stored.values()):
-        raise InvalidValue(str(file), "a file that this command wrote")
-    return {kind: stored[kind] for kind in Kind if kind in stored}
-
-
-def _write(file: Path | None, positions: dict[str, str]) -> None:
-    """Whole or not at all."""
-    if file is None:
-        return
-    half = file.with_name(f"{file.name}.half")
-    try:
-        half.write_text(json.dumps({str(kind): where for kind, where in positions.items()}), encoding="utf-8")
-        half.replace(file)
-    except OSError as fault:
-        raise InvalidValue(str(file), f"a file that can be written: {fault.strerror}") from None
