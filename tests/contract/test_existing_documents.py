@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from pymongo import AsyncMongoClient
 from tests.builders.existing import MADE, a_bundle_document, a_patient_document, in_camel_case
+from tests.builders.links import OTHER_HIP
 from tests.builders.moments import NOW
 from tests.builders.visits import CLINIC, a_visit
 
@@ -26,16 +27,20 @@ from hip.application.bundling import BuildBundle
 from hip.application.existing_documents import Fate, Kind
 from hip.application.existing_imports import ImportExisting
 from hip.application.intake import ReceiveVisit
+from hip.application.storage import Listing
 from hip.domain.bundles import BundleKey
 from hip.domain.errors import InvalidValue, StorageFailed
+from hip.domain.facilities import Facility
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress, CareContextReference, PatientReference, VisitCode
+from hip.domain.links import CareContext
 from hip.entrypoints.facilities import ConfiguredFacilities
 
 pytestmark = pytest.mark.anyio
 COLLECTIONS = {Kind.PATIENTS: "PatientCareContexts", Kind.BUNDLES: "AMRIT_Resource"}
 OTHER_NAME = {Kind.PATIENTS: "PatientCareContexts", Kind.BUNDLES: "Amrit_Resource"}
 CODE = VisitCode("701")
+OTHER = Facility(hip_id=OTHER_HIP, name="Other")
 KEY = BundleKey(hip_id=CLINIC.hip_id, visit_code=CODE, hi_type=HiType.OP_CONSULTATION)
 
 
@@ -85,9 +90,10 @@ class Clinic:
     elsewhere: str = ""
     bundles: MemoryDocuments = field(default_factory=MemoryDocuments)
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    facilities: tuple[Facility, ...] = (CLINIC,)
 
     def __post_init__(self) -> None:
-        facilities, units = ConfiguredFacilities((CLINIC,)), self.database.unit
+        facilities, units = ConfiguredFacilities(self.facilities), self.database.unit
         self.take = ImportExisting(units, self.bundles, NrcesValidator(), facilities, self.clock, self.elsewhere)
         self.receive = ReceiveVisit(units, JsonVisitRecords(), facilities, self.clock)
         self.build = BuildBundle(units, self.bundles, FhirComposer(), NrcesValidator(), facilities, self.clock)
@@ -103,7 +109,7 @@ class Clinic:
             while found := await left.documents.after(kind, position, limit=at_once):
                 for imported in await self.take(found):
                     fates[imported.fate] += 1
-                    reasons += [imported.reason] if imported.fate is Fate.REFUSED else []
+                    reasons += [imported.reason] if imported.reason else []
                 position = found[-1].position
         return fates, reasons
 
@@ -141,7 +147,8 @@ async def test_patients_links_and_bundles_are_taken_in_every_spelling(
 
 async def test_importing_again_changes_nothing(left: Left, valid_bundle: str) -> None:
     await left.add(Kind.PATIENTS, *(a_patient_document(n) for n in range(1, 6)))
-    await left.add(Kind.BUNDLES, *(a_bundle_document(valid_bundle, visit=700 + n) for n in range(1, 6)))
+    made = (a_bundle_document(valid_bundle, visit=700 + n, BeneficiaryID=30100 + n) for n in range(1, 6))
+    await left.add(Kind.BUNDLES, *made)
     at = Clinic()
     assert (await at.importing(left))[0] == Counter({Fate.TAKEN: 10})
     assert (await at.importing(left, at_once=100))[0] == Counter({Fate.KEPT: 10})
@@ -251,7 +258,7 @@ async def test_an_invalid_bundle_is_stored_and_never_offered(left: Left) -> None
         (Kind.BUNDLES, {"ResourceJson": 7}, "ResourceJson: expected a bundle"),
         (Kind.BUNDLES, {"ResourceJson": {"at": MADE}}, "ResourceJson: expected values that JSON has"),
         (Kind.BUNDLES, {"VisitCode": True}, "VisitCode: expected text or a whole number"),
-        (Kind.BUNDLES, {"VisitCode": "404"}, "VisitCode: expected a visit in the list of a patient"),
+        (Kind.BUNDLES, {"BeneficiaryID": "30102"}, "BeneficiaryID: expected the patient whose list has the visit"),
     ],
 )
 async def test_what_cannot_be_taken_is_refused_with_its_field_and_the_others_go_in(
@@ -267,9 +274,138 @@ async def test_what_cannot_be_taken_is_refused_with_its_field_and_the_others_go_
 
 async def test_documents_without_a_facility_belong_to_the_one_that_is_set(left: Left, valid_bundle: str) -> None:
     await left.add(Kind.PATIENTS, a_patient_document(careContextsList=[{"ReferenceNumber": "701"}]))
-    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle), a_bundle_document(valid_bundle, visit="999"))
-    assert (await Clinic().importing(left))[0] == Counter({Fate.REFUSED: 3})
-    assert (await Clinic(elsewhere=CLINIC.hip_id).importing(left))[0] == Counter({Fate.TAKEN: 3})
+    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle))
+    assert (await Clinic().importing(left))[0] == Counter({Fate.REFUSED: 1, Fate.UNLISTED: 1})
+    assert (await Clinic(elsewhere=CLINIC.hip_id).importing(left))[0] == Counter({Fate.TAKEN: 2})
+
+
+NUMBER = "91-1234-5678-9012"
+OTHER_NUMBER = "91-0000-0000-0001"
+
+
+def of_asha(content: str, **changes: str) -> str:
+    """The bundle with a Patient who fits the patient of the list; then with ``changes`` of that Patient."""
+    bundle = json.loads(content)
+    [patient] = [each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "Patient"]
+    patient.update({"birthDate": "1990-05-01", "gender": "female", **changes})
+    return json.dumps(bundle)
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        {"BeneficiaryID": 30101},
+        {"BeneficiaryID": 30101, "NationalHealthID": NUMBER},
+        {"BeneficiaryID": None, "NationalHealthID": NUMBER},
+    ],
+    ids=["by BeneficiaryID", "by both", "by NationalHealthID"],
+)
+async def test_a_visit_in_nobodys_list_becomes_a_care_context_of_the_one_patient_it_fits(
+    left: Left, valid_bundle: str, person: dict[str, Any]
+) -> None:
+    at = Clinic(elsewhere=CLINIC.hip_id)
+    await left.add(Kind.PATIENTS, a_patient_document(), a_patient_document(2, HealthNumber=OTHER_NUMBER))
+    await left.add(Kind.BUNDLES, a_bundle_document(of_asha(valid_bundle), visit="999", **person))
+    for fates in (Counter({Fate.TAKEN: 3}), Counter({Fate.KEPT: 3})):
+        assert await at.importing(left) == (fates, [])
+        async with at.database.unit() as uow:
+            context = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference("999"))
+        assert context is not None
+        assert (context.patient_reference, context.linked_to) == ("30101", None)
+        assert context.hi_types == (HiType.OP_CONSULTATION,), "and it can be found by the patient"
+        assert context.display == "OPD visit 03 Nov 2025"
+
+
+@pytest.mark.parametrize(
+    ("person", "patient"),
+    [
+        ({"BeneficiaryID": None}, {}),
+        ({"BeneficiaryID": 40404}, {}),
+        ({"BeneficiaryID": 40404, "NationalHealthID": NUMBER}, {}),
+        ({"BeneficiaryID": 30101, "NationalHealthID": OTHER_NUMBER}, {}),
+        ({"BeneficiaryID": 30102, "NationalHealthID": NUMBER}, {}),
+        ({"BeneficiaryID": 30101}, {"birthDate": "1991-05-01"}),
+        ({"BeneficiaryID": 30101}, {"gender": "male"}),
+        ({"BeneficiaryID": 30101}, {"gender": "neither"}),
+        ({"BeneficiaryID": 30101}, {"birthDate": ""}),
+    ],
+    ids=[
+        "nobody is named",
+        "an unknown beneficiary",
+        "an unknown beneficiary with a number that is another's",
+        "the number of another patient",
+        "two patients",
+        "born in another year",
+        "another gender",
+        "no gender that is one",
+        "born at no time",
+    ],
+)
+async def test_a_visit_in_nobodys_list_is_named_and_left_alone_when_its_person_is_in_doubt(
+    left: Left, valid_bundle: str, person: dict[str, Any], patient: dict[str, str]
+) -> None:
+    at = Clinic(elsewhere=CLINIC.hip_id)
+    await left.add(Kind.PATIENTS, a_patient_document(), a_patient_document(2, HealthNumber=OTHER_NUMBER))
+    await left.add(Kind.BUNDLES, a_bundle_document(of_asha(valid_bundle, **patient), visit="999", **person))
+    fates, [reason] = await at.importing(left)
+    assert fates == Counter({Fate.TAKEN: 2, Fate.UNLISTED: 1})
+    assert reason.startswith("VisitCode: expected a visit in the list of a patient")
+    async with at.database.unit() as uow:
+        assert await uow.care_contexts.get(CLINIC.hip_id, CareContextReference("999")) is None
+        assert await uow.bundles.list(Listing()) == []
+    assert await at.bundles.get(replace(KEY, visit_code=VisitCode("999")), 0) is None
+
+
+async def test_a_person_known_at_two_facilities_is_in_doubt_for_a_visit_in_nobodys_list(
+    left: Left, valid_bundle: str
+) -> None:
+    at = Clinic(elsewhere=CLINIC.hip_id, facilities=(CLINIC, OTHER))
+    await left.add(Kind.PATIENTS, a_patient_document())
+    there = replace(a_visit().patient, reference=PatientReference("30101"))
+    async with at.database.unit() as uow:
+        await uow.patients.save(there, hip_id=OTHER.hip_id)
+        await uow.commit()
+    await left.add(Kind.BUNDLES, a_bundle_document(of_asha(valid_bundle), visit="999"))
+    assert (await at.importing(left))[0] == Counter({Fate.TAKEN: 1, Fate.UNLISTED: 1})
+
+
+async def test_one_visit_is_never_given_to_two_patients(left: Left, valid_bundle: str) -> None:
+    for at_once in (1, 9):
+        at = Clinic(elsewhere=CLINIC.hip_id)
+        documents = MemoryExistingDocuments()
+        documents.add(Kind.PATIENTS, a_patient_document(), a_patient_document(2, HealthNumber=OTHER_NUMBER))
+        content = of_asha(valid_bundle)
+        documents.add(
+            Kind.BUNDLES,
+            a_bundle_document(content, visit="999"),
+            a_bundle_document(content, visit="999", BeneficiaryID=30102, ResourceType="Prescription"),
+        )
+        fates, reasons = await at.importing(Left(documents), at_once=at_once)
+        assert fates == Counter({Fate.TAKEN: 3, Fate.REFUSED: 1})
+        assert reasons == ["BeneficiaryID: expected the patient whose list has the visit"]
+
+
+async def test_a_visit_that_a_list_brings_later_is_offered_with_the_bundles_that_are_stored(
+    left: Left, valid_bundle: str
+) -> None:
+    at = Clinic(elsewhere=CLINIC.hip_id)
+    await left.add(Kind.BUNDLES, a_bundle_document(valid_bundle))
+    assert (await at.importing(left))[0] == Counter({Fate.UNLISTED: 1})
+    await left.add(Kind.PATIENTS, a_patient_document())
+    assert (await at.importing(left))[0] == Counter({Fate.TAKEN: 2})
+    bare = replace(await context_of(at, CODE), hi_types=())
+    async with at.database.unit() as uow:
+        await uow.care_contexts.save(bare)  # as an import before this one may have left it
+        await uow.commit()
+    assert (await at.importing(left))[0] == Counter({Fate.KEPT: 2})
+    assert (await context_of(at, CODE)).hi_types == (HiType.OP_CONSULTATION,)
+
+
+async def context_of(at: Clinic, code: VisitCode) -> CareContext:
+    async with at.database.unit() as uow:
+        context = await uow.care_contexts.get(CLINIC.hip_id, CareContextReference(code))
+    assert context is not None
+    return context
 
 
 async def test_links_of_a_closed_account_are_not_learnt_again(left: Left) -> None:

@@ -85,7 +85,7 @@ def test_documents_of_amrit_are_taken_over_and_refused_ones_named(desk: Desk, se
             first = desk.run("source", "import", "--position", place, **settings)
             assert first.code == 1
             assert first.stdout.splitlines()[-1] == (
-                "1 taken, 1 stored as invalid (never sent), 0 known already, 1 refused"
+                "1 taken, 1 stored as invalid (never sent), 0 known already, 1 refused, 0 in no patient's list"
             )
             assert first.stderr.strip() == "PatientCareContexts/odd: yearOfBirth: expected a year"
             patients.insert_one(a_patient_document(3))
@@ -93,6 +93,10 @@ def test_documents_of_amrit_are_taken_over_and_refused_ones_named(desk: Desk, se
             assert further.stdout.startswith("1 taken, 0 stored as invalid (never sent), 0 known already, 0 refused")
             again = desk.run("source", "import", **settings)
             assert again.stdout.startswith("0 taken, 0 stored as invalid (never sent), 3 known already, 1 refused")
+            bundles.insert_one(a_bundle_document({"resourceType": "Bundle"}, visit=999))
+            odd = desk.run("source", "import", "--position", place, **settings)
+            assert (odd.code, odd.stdout.rpartition(", ")[2]) == (1, "1 in no patient's list\n")
+            assert "VisitCode: expected a visit in the list of a patient" in odd.stderr
             assert desk.rows("SELECT count(*) FROM patients WHERE reference LIKE '3010%'") == [(2,)]
             assert desk.rows("SELECT version, valid FROM bundles WHERE visit_code = '701'") == [(0, False)]
         finally:

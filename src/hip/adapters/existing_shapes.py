@@ -86,6 +86,8 @@ def _bundle(fields: Document, made: datetime | None) -> ExistingBundle:
         hi_type=HiType.parse(_text(fields, "ResourceType") or "", field="ResourceType"),
         content=_content(fields.get("resourcejson")),
         created_at=created,
+        beneficiary=_text(fields, "BeneficiaryID"),
+        abha_number=_unless_wrong(AbhaNumber.parse, _text(fields, "NationalHealthID")),
     )
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import VisitCode
+from hip.domain.identifiers import AbhaNumber, VisitCode
 from hip.domain.patients import Patient
 
 
@@ -36,12 +36,17 @@ class ExistingPatient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExistingBundle:
-    """``content`` is the text as it was kept, or JSON of the sub-document that stood in its place."""
+    """``content`` is the text as it was kept, or JSON of the sub-document that stood in its place.
+
+    ``beneficiary`` is AMRIT's number of the patient, the reference of ours; it and ``abha_number`` may be missing.
+    """
 
     visit_code: VisitCode
     hi_type: HiType
     content: bytes = field(repr=False)
     created_at: datetime
+    beneficiary: str | None = None
+    abha_number: AbhaNumber | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +70,16 @@ class ExistingDocuments(Protocol):
 
 
 class Fate(StrEnum):
-    """What became of a document: ``kept`` is one that we know, or know newer."""
+    """What became of a document: ``kept`` is one that we know, or know newer.
+
+    ``unlisted`` is a bundle whose visit is in no patient's list, and which fits no patient without doubt: not taken.
+    """
 
     TAKEN = "taken"
     INVALID = "invalid"
     KEPT = "kept"
     REFUSED = "refused"
+    UNLISTED = "unlisted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,14 @@ from datetime import datetime, timedelta, timezone
 
 from hip.application.bundling import kept
 from hip.application.existing_documents import ExistingBundle, ExistingPatient, Fate, Found, Imported
+from hip.application.existing_owners import ANOTHERS, Astray, FindOwners, Owner
 from hip.application.ports import Bundles, Clock, Facilities, Validator
 from hip.application.storage import UnitOfWork, Units
 from hip.domain.audit import AuditEntry
 from hip.domain.bundles import Bundle, BundleKey, BundleRecord
 from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import CareContextReference, HipId, VisitCode
+from hip.domain.identifiers import CareContextReference, HipId, PatientReference, VisitCode
 from hip.domain.links import CareContext
 from hip.domain.patients import Patient
 from hip.domain.visits import VisitClass, care_context_label
@@ -114,37 +115,34 @@ class ImportExisting:
     async def _bundles(self, found: Sequence[tuple[str, ExistingBundle]]) -> Sequence[Imported]:
         newest: dict[BundleKey, tuple[str, ExistingBundle]] = {}
         fates: dict[str, Imported] = {}
-        owners = await self._owners([each.visit_code for _, each in found])
+        of_visit: dict[tuple[HipId, VisitCode], Owner] = {}
         stand_in = self.facilities.find(self.elsewhere)
-        standing_in = [] if stand_in is None else [stand_in.hip_id]
-        for place, existing in found:
-            hips = owners[existing.visit_code] or standing_in
-            if len(hips) != 1:
-                reason = "VisitCode: expected a visit in the list of a patient of one facility of this service"
-                fates[place] = Imported(place=place, fate=Fate.REFUSED, reason=reason)
+        find = FindOwners(self.units, self.facilities, None if stand_in is None else stand_in.hip_id)
+        owners = await find([existing for _, existing in found])
+        for (place, existing), owner in zip(found, owners, strict=True):
+            if isinstance(owner, Astray):
+                fates[place] = Imported(place=place, fate=owner.fate, reason=owner.reason)
                 continue
-            key = BundleKey(hip_id=hips[0], visit_code=existing.visit_code, hi_type=existing.hi_type)
+            code = existing.visit_code
+            if of_visit.setdefault((owner.hip_id, code), owner).patient != owner.patient:
+                fates[place] = Imported(place=place, fate=Fate.REFUSED, reason=ANOTHERS)
+                continue
+            key = BundleKey(hip_id=owner.hip_id, visit_code=code, hi_type=existing.hi_type)
             fates[place] = Imported(place=place, fate=Fate.KEPT)  # until it turns out to be the newest
             if key not in newest or existing.created_at > newest[key][1].created_at:
                 newest[key] = (place, existing)
         for hip_id in dict.fromkeys(key.hip_id for key in newest):
             wanted = {key: value for key, value in newest.items() if key.hip_id == hip_id}
-            for imported in await self._add_bundles(hip_id, wanted):
+            theirs = {code: owner for (owner_hip, code), owner in of_visit.items() if owner_hip == hip_id}
+            for imported in await self._add_bundles(hip_id, wanted, theirs):
                 fates[imported.place] = imported
         return list(fates.values())
 
-    async def _owners(self, codes: Sequence[VisitCode]) -> Mapping[VisitCode, list[HipId]]:
-        owners: dict[VisitCode, list[HipId]] = defaultdict(list)
-        if codes:
-            async with self.units() as uow:
-                for facility in self.facilities.all():
-                    references = [CareContextReference(code) for code in dict.fromkeys(codes)]
-                    for context in await uow.care_contexts.several(facility.hip_id, references):
-                        owners[context.visit_code].append(facility.hip_id)
-        return owners
-
     async def _add_bundles(
-        self, hip_id: HipId, found: Mapping[BundleKey, tuple[str, ExistingBundle]]
+        self,
+        hip_id: HipId,
+        found: Mapping[BundleKey, tuple[str, ExistingBundle]],
+        owners: Mapping[VisitCode, Owner],
     ) -> Sequence[Imported]:
         codes = sorted({key.visit_code for key in found})
         async with self.units() as uow:
@@ -168,16 +166,43 @@ class ImportExisting:
                 )
             )
             fates.append(Imported(place=place, fate=Fate.TAKEN if report.valid else Fate.INVALID))
-        if new:
+        made = {key.visit_code: existing.created_at for key, (_, existing) in found.items()}
+        contexts = [
+            self._context(hip_id, code, owner.patient, made[code])
+            for code, owner in owners.items()
+            if owner.patient is not None and code not in ours
+        ]
+        # One that a list brought only after its bundles were stored has no HI types yet.
+        bare = [code for code, owner in owners.items() if owner.context is None or not owner.context.hi_types]
+        if new or contexts or bare:
             # The bytes first: a record without them would be a bundle that cannot be served.
-            await self.bundles.put_all(new)
+            if new:
+                await self.bundles.put_all(new)
             async with self.units() as uow:
-                await self._record(uow, hip_id, new)
+                await self._record(uow, hip_id, new, contexts, [code for code in bare if code not in ours])
                 await uow.commit()
         return fates
 
-    async def _record(self, uow: UnitOfWork, hip_id: HipId, bundles: Sequence[Bundle]) -> None:
-        dates = {bundle.key: _clinical_date(bundle) for bundle in bundles}
+    def _context(self, hip_id: HipId, code: VisitCode, patient: PatientReference, at: datetime) -> CareContext:
+        """An unlinked visit that stands in nobody's list."""
+        return CareContext(
+            hip_id=hip_id,
+            reference=CareContextReference(code),
+            patient_reference=patient,
+            visit_code=code,
+            display=care_context_label(VisitClass.AMBULATORY, at.astimezone(_INDIA)),
+            clinical_date=at,
+            hi_types=(),
+        )
+
+    async def _record(
+        self,
+        uow: UnitOfWork,
+        hip_id: HipId,
+        bundles: Sequence[Bundle],
+        contexts: Sequence[CareContext],
+        bare: Sequence[VisitCode],
+    ) -> None:
         await uow.bundles.add_all(
             [
                 BundleRecord(
@@ -186,31 +211,36 @@ class ImportExisting:
                     sha256=bundle.sha256,
                     size=len(bundle.content),
                     valid=bundle.valid,
-                    clinical_date=dates[bundle.key],
+                    clinical_date=_clinical_date(bundle),
                     composed_at=bundle.composed_at,
                 )
                 for bundle in bundles
             ]
         )
-        codes = sorted({bundle.key.visit_code for bundle in bundles})
+        made = await uow.care_contexts.add_missing(contexts)
+        codes = sorted({bundle.key.visit_code for bundle in bundles} | set(bare))
         locked = await uow.care_contexts.lock_several(hip_id, [CareContextReference(code) for code in codes])
         ours = await uow.visits.sizes(hip_id, codes)
         types: dict[VisitCode, set[HiType]] = defaultdict(set)
+        days: dict[VisitCode, datetime] = {}
         for record in await uow.bundles.servable_of(hip_id, codes):
             types[record.key.visit_code].add(record.key.hi_type)
-        days = {key.visit_code: day for key, day in dates.items()}
+            days[record.key.visit_code] = record.clinical_date
         await uow.care_contexts.save_all(
             [
                 replace(
                     context,
                     hi_types=tuple(hi_type for hi_type in HiType if hi_type in types[context.visit_code]),
-                    clinical_date=days[context.visit_code],
+                    clinical_date=days.get(context.visit_code, context.clinical_date),
                 )
                 for context in locked
                 if context.visit_code not in ours
             ]
         )
-        await self._say(uow, hip_id, "documents-imported", len(bundles))
+        if bundles:
+            await self._say(uow, hip_id, "documents-imported", len(bundles))
+        if made:
+            await self._say(uow, hip_id, "care-contexts-imported", made)
 
     def _hip(self, facility: str | None, *, field: str) -> HipId:
         known = self.facilities.find(facility or self.elsewhere)

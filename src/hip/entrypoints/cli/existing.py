@@ -30,9 +30,10 @@ def import_documents(
     counts = asyncio.run(_import(settings, position))
     say(
         f"{counts[Fate.TAKEN]} taken, {counts[Fate.INVALID]} stored as invalid (never sent), "
-        f"{counts[Fate.KEPT]} known already, {counts[Fate.REFUSED]} refused"
+        f"{counts[Fate.KEPT]} known already, {counts[Fate.REFUSED]} refused, "
+        f"{counts[Fate.UNLISTED]} in no patient's list"
     )
-    if counts[Fate.REFUSED]:
+    if counts[Fate.REFUSED] or counts[Fate.UNLISTED]:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -55,7 +56,7 @@ async def _import(settings: Settings, file: Path | None) -> Counter[Fate]:
                     while found := await documents.after(kind, positions.get(kind), limit=_AT_ONCE):
                         for imported in await take(found):
                             counts[imported.fate] += 1
-                            if imported.fate is Fate.REFUSED:
+                            if imported.reason:
                                 complain(f"{imported.place}: {imported.reason}")
                         positions[kind] = found[-1].position
                         write_positions(file, positions)
