@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.builders.flows import HIP, House
+from tests.builders.openings import visit_taken_in
 from tests.builders.visits import a_visit
 
 from hip.application.storage import JobState, Listing, OutboxRow, Topic
@@ -234,9 +235,7 @@ def test_late_results_are_a_new_version_that_is_built_once():
 
 def test_a_row_that_comes_again_finds_its_document_built():
     async def story() -> None:
-        house = House()
-        await house.take_in(visit(0))
-        await house.work()
+        house = await visit_taken_in(visit(0))
         composer = composing(house)
         async with house.units() as uow:
             await uow.outbox.add(HIP, Topic.BUNDLE, "V-0|Prescription", run_at=house.clock())

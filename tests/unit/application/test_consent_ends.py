@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.openings import consented, data_asked_for
 from tests.builders.releases import accounts, answers, audited, consent_of, decisions, transfer_of
 
 from hip.application.gateway_events import ConsentNotified, Delivery
@@ -141,11 +142,8 @@ def test_rel_21_a_transfer_that_waits_for_its_next_try_is_ended_at_once(by):
 
 def test_rel_21_a_consent_that_ends_while_the_last_pages_fail_is_noticed_before_the_next_try():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(artefact)
 
         async def fail(*_: object, **__: object) -> int:
             await house.end_consent(artefact.consent_id)
@@ -161,11 +159,8 @@ def test_rel_21_a_consent_that_ends_while_the_last_pages_fail_is_noticed_before_
 
 def test_rel_21_a_consent_that_ends_between_answer_and_plan_releases_nothing():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(artefact)
         send = house.gateway.send
 
         async def revoke_after_the_answer(call, **named):
@@ -190,11 +185,8 @@ def test_rel_21_a_consent_that_ends_between_answer_and_plan_releases_nothing():
 
 def test_rel_23_a_request_that_was_waiting_when_its_consent_ended_is_accounted_for_by_care_context():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(artefact)
         await house.end_consent(artefact.consent_id)
         await house.work()
         assert answers(house) == ["ABDM-1062"]
@@ -207,10 +199,8 @@ def test_rel_23_a_request_that_was_waiting_when_its_consent_ended_is_accounted_f
 
 def test_rel_23_a_request_that_comes_after_the_end_is_answered_once_for_its_care_contexts_are_forgotten():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
+        house = await consented(artefact)
         await house.end_consent(artefact.consent_id)
         await house.ask(artefact)
         await house.work()
@@ -224,10 +214,8 @@ def test_rel_23_a_request_that_comes_after_the_end_is_answered_once_for_its_care
 
 def test_every_transfer_of_an_ended_consent_ends_and_is_accounted_for():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
+        house = await consented(artefact)
         for number in range(4):
             await house.ask(artefact, transaction=f"t-{number}")
         house.pusher.errors = [Transient("no answer", retry_after=timedelta(minutes=9))] * 3

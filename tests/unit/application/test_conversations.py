@@ -6,21 +6,17 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House
+from tests.builders.openings import exchange_of, link_sent, visit_taken_in
 from tests.builders.visits import a_visit
 
 from hip.application.gateway_calls import GatewayError
 from hip.application.gateway_events import Delivery, LinkAnswered, TokenAnswered
 from hip.application.relay import SweepExchanges
-from hip.application.storage import Listing, Topic
+from hip.application.storage import Topic
 from hip.domain.errors import GatewayRefused, NotFound, Transient
 from hip.domain.exchanges import Exchange, Flow, Outcome
 from hip.domain.identifiers import HipId, RequestId, VisitCode
 from hip.domain.links import LinkStatus
-
-
-async def _exchange(house: House, flow: Flow) -> Exchange:
-    async with house.units() as uow:
-        return next(e for e in await uow.exchanges.list(Listing()) if e.flow is flow)
 
 
 def test_an_attempt_is_in_the_books_before_the_call_is_made():
@@ -58,7 +54,7 @@ def test_a_callback_that_overtakes_the_reply_is_not_undone_by_it():
         await house.work()
         await house.answer_token()
         await house.work()
-        exchange = await _exchange(house, Flow.LINK_CARE_CONTEXT)
+        exchange = await exchange_of(house, Flow.LINK_CARE_CONTEXT)
         assert exchange.outcome is Outcome.ANSWERED
         assert exchange.succeeded
         async with house.units() as uow:
@@ -71,16 +67,12 @@ def test_a_callback_that_overtakes_the_reply_is_not_undone_by_it():
 
 def test_silence_becomes_unanswered_and_a_late_answer_still_counts():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
-        await house.answer_token()
-        await house.work()
+        house = await link_sent()
         house.clock.advance(house.waits.answer + timedelta(seconds=1))
         sweep = SweepExchanges(house.units, house.clock)
         assert await sweep() == 1
         assert await sweep() == 0
-        assert (await _exchange(house, Flow.LINK_CARE_CONTEXT)).outcome is Outcome.UNANSWERED
+        assert (await exchange_of(house, Flow.LINK_CARE_CONTEXT)).outcome is Outcome.UNANSWERED
         async with house.units() as uow:
             request = await uow.link_requests.lock_by_visit(HIP, VisitCode("88120"))
         assert request is not None
@@ -103,7 +95,7 @@ def test_the_same_answer_twice_changes_nothing():
         await house.answer_link("ABDM-1038")
         await house.work()
         assert len(house.gateway.calls) == calls
-        exchange = await _exchange(house, Flow.LINK_CARE_CONTEXT)
+        exchange = await exchange_of(house, Flow.LINK_CARE_CONTEXT)
         assert exchange.succeeded
 
     asyncio.run(story())
@@ -111,9 +103,7 @@ def test_the_same_answer_twice_changes_nothing():
 
 def test_an_answer_to_a_call_we_never_made_or_another_facility_made_is_not_known():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         answers = house.gateway.last_id(Flow.GENERATE_TOKEN)
         other = Delivery(hip_id=HipId("IN0410000999"), request_id=RequestId("r"), received_at=house.clock())
         with pytest.raises(NotFound):
@@ -138,7 +128,7 @@ def test_a_transient_failure_is_tried_again_under_a_new_request_id_and_the_first
         await house.work()
         ids = [request_id for call, request_id in house.gateway.calls if call.flow is Flow.LINK_CARE_CONTEXT]
         assert len(set(ids)) == len(ids) == 2
-        exchange = await _exchange(house, Flow.LINK_CARE_CONTEXT)
+        exchange = await exchange_of(house, Flow.LINK_CARE_CONTEXT)
         assert (exchange.outcome, exchange.refusal) == (Outcome.ACCEPTED, "503")
 
     asyncio.run(story())
@@ -146,24 +136,20 @@ def test_a_transient_failure_is_tried_again_under_a_new_request_id_and_the_first
 
 def test_a_duplicate_code_means_that_the_repeat_was_harmless():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         await house.answer_token()
         house.gateway.refusals[Flow.LINK_CARE_CONTEXT] = [
             GatewayRefused(call="link-care-context", code="ABDM-1056", status=400)
         ]
         await house.work()
-        assert (await _exchange(house, Flow.LINK_CARE_CONTEXT)).succeeded
+        assert (await exchange_of(house, Flow.LINK_CARE_CONTEXT)).succeeded
 
     asyncio.run(story())
 
 
 def test_a_token_answer_with_neither_token_nor_error_is_a_refusal():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         answers = house.gateway.last_id(Flow.GENERATE_TOKEN)
         error = GatewayError(code="ABDM-9999", message="")
         await house.accept_token(house.delivery(), TokenAnswered(answers=answers, token=None, error=error))
@@ -175,9 +161,7 @@ def test_a_token_answer_with_neither_token_nor_error_is_a_refusal():
 
 def test_a_callback_that_answers_a_call_of_another_flow_is_not_known():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         answers = house.gateway.last_id(Flow.GENERATE_TOKEN)
         with pytest.raises(NotFound):
             await house.accept_link_result(house.delivery(), LinkAnswered(answers=answers, error=None))
@@ -199,7 +183,7 @@ def test_an_sms_that_was_taken_and_never_confirmed_is_not_sent_again_before_the_
             await uow.commit()
         await house.work()
         assert len(house.gateway.of(Flow.SMS_NOTIFY)) == 1
-        assert (await _exchange(house, Flow.SMS_NOTIFY)).outcome is Outcome.UNANSWERED
+        assert (await exchange_of(house, Flow.SMS_NOTIFY)).outcome is Outcome.UNANSWERED
 
     asyncio.run(story())
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.builders.decisions import a_decision
-from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.flows import HIP, House
+from tests.builders.openings import data_asked_for
 from tests.builders.releases import audited, decisions
 
 from hip.application.audit import AuditTrail
@@ -30,10 +31,7 @@ def test_a_seal_holds_for_its_records_and_for_no_others() -> None:
 
 def test_the_relay_seals_what_has_settled_once_and_verify_counts_on_it():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         await house.work()
         made = len(await decisions(house))
         assert made == 5

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from tests.builders.flows import HIP, House
+from tests.builders.openings import visit_taken_in
 from tests.builders.visits import MEERA, a_visit
 
 from hip.application.discovery import CANDIDATES
@@ -39,9 +40,7 @@ async def _ask(house: House, asked: DiscoveryAsked) -> OnDiscover:
 
 def test_a_verified_mobile_with_like_demographics_finds_the_unlinked_visits():
     async def story() -> None:
-        house = House()
-        await house.take_in(a_visit(patient=STRANGER))
-        await house.work()
+        house = await visit_taken_in(a_visit(patient=STRANGER))
         answer = await _ask(house, _query())
         assert answer.error is None
         assert answer.matched_by == (IdentifierType.MOBILE,)
@@ -83,9 +82,7 @@ def test_disc_01_nobody_several_and_nothing_left_are_errors_without_a_list_of_pe
 
 def test_a_hospital_number_alone_never_identifies_a_person():
     async def story() -> None:
-        house = House()
-        await house.take_in(a_visit(patient=STRANGER))
-        await house.work()
+        house = await visit_taken_in(a_visit(patient=STRANGER))
         answer = await _ask(
             house,
             _query(
@@ -131,9 +128,7 @@ def test_an_entry_carries_twenty_contexts_at_the_most_and_the_newest():
 
 def test_disc_01_a_mobile_shared_by_two_hundred_finds_one_by_gender_age_and_name():
     async def story() -> None:
-        house = House()
-        await house.take_in(a_visit(patient=STRANGER))
-        await house.work()
+        house = await visit_taken_in(a_visit(patient=STRANGER))
         async with house.units() as uow:
             for number in range(200):
                 gender = Gender.MALE if number % 2 else Gender.FEMALE
@@ -156,9 +151,7 @@ def test_disc_01_a_mobile_shared_by_two_hundred_finds_one_by_gender_age_and_name
 
 def test_disc_01_a_mobile_with_too_many_alike_is_an_error_and_not_a_guess():
     async def story() -> None:
-        house = House()
-        await house.take_in(a_visit(patient=STRANGER))
-        await house.work()
+        house = await visit_taken_in(a_visit(patient=STRANGER))
         async with house.units() as uow:
             for number in range(CANDIDATES):
                 alike = replace(STRANGER, reference=PatientReference(f"Z-{number:03d}"), name=f"Relative {number}")

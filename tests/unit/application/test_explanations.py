@@ -1,39 +1,23 @@
 """What was decided can be asked for by everything it is about, and whoever asks is written down (AUD-01)."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.flows import HIP, an_artefact
+from tests.builders.openings import a_transfer_that_leaves_one_visit_behind, data_asked_for
 from tests.builders.releases import audited
-from tests.builders.visits import a_visit
 
 from hip.application.explanations import DecisionQuery
 from hip.application.storage import Listing
 from hip.domain.decisions import Stage, digest
 from hip.domain.errors import IllegalTransition, NotFound, PushRefused
-from hip.domain.identifiers import AbhaAddress, TransactionId, VisitCode
+from hip.domain.identifiers import AbhaAddress, TransactionId
 from hip.domain.transfers import TransferState
 from hip.entrypoints.cli.decisions import explained
 from hip.entrypoints.release_views import decision_view
 
 T1 = TransactionId("t-1")
-
-
-async def a_transfer_that_leaves_one_visit_behind() -> House:
-    house = House()
-    await house.link()
-    old = a_visit(
-        visit_code=VisitCode("70001"),
-        start=datetime(2024, 3, 12, 10, 5, tzinfo=UTC),
-        end=datetime(2024, 3, 12, 10, 25, tzinfo=UTC),
-    )
-    await house.link(old)
-    artefact = an_artefact(("PAT-20417", "88120"), ("PAT-20417", "70001"))
-    await house.grant(artefact)
-    await house.ask(artefact)
-    await house.work()
-    return house
 
 
 def test_a_transfer_is_explained_from_the_request_to_the_end_of_its_consent():
@@ -100,10 +84,7 @@ def test_a_decision_is_shown_with_every_rule_in_words():
 
 def test_rel_21_a_dry_run_of_a_retry_says_that_the_gate_would_refuse_and_changes_nothing():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         house.pusher.errors = [PushRefused(status=403)] * 3
         await house.work()
         would, refusal = await house.retry_transfer.rehearse(HIP, T1)
@@ -128,10 +109,7 @@ def test_rel_21_a_dry_run_of_a_retry_says_that_the_gate_would_refuse_and_changes
 
 def test_aud_01_every_page_has_its_entry_in_the_audit_whether_it_was_taken_or_not():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         house.pusher.errors = [PushRefused(status=403)]
         await house.work()
         errored, delivered = await audited(house, "page-errored"), await audited(house, "page-delivered")

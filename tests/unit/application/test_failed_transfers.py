@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.flows import HIP
+from tests.builders.openings import data_asked_for
 from tests.builders.releases import transfer_of
 
 from hip.domain.errors import CircuitOpen, IllegalTransition, PushRefused, Transient
@@ -17,10 +18,7 @@ T1 = TransactionId("t-1")
 
 def test_a_notify_that_the_gateway_did_not_take_is_told_again_and_says_the_same():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         house.gateway.refusals[Flow.HEALTH_INFORMATION_NOTIFY] = [Transient("503", code="503")] * 2
         for _ in range(3):
             await house.work()
@@ -35,10 +33,7 @@ def test_a_notify_that_the_gateway_did_not_take_is_told_again_and_says_the_same(
 
 def test_a_failed_transfer_is_retried_by_the_operator_and_sends_only_what_was_not_delivered():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         house.pusher.errors = [PushRefused(status=403)] * 3
         await house.work()
         assert (await transfer_of(house)).outcome is TransferOutcome.FAILED
@@ -54,10 +49,7 @@ def test_a_failed_transfer_is_retried_by_the_operator_and_sends_only_what_was_no
 
 def test_push_06_while_the_requesters_host_is_spared_no_page_is_decided_on_and_the_transfer_waits_for_it():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         house.pusher.pause = timedelta(seconds=20)
         await house.work()
         assert house.pusher.pages == []
@@ -78,10 +70,7 @@ def test_push_06_while_the_requesters_host_is_spared_no_page_is_decided_on_and_t
 
 def test_push_06_a_page_that_meets_the_pause_under_way_ends_the_run_and_is_sent_later():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         house.pusher.errors = [CircuitOpen("push:hiu failed", retry_after=timedelta(seconds=30))] * 3
         await house.work()
         house.clock.advance(timedelta(seconds=90))

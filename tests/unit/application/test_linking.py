@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House
+from tests.builders.openings import link_sent, visit_taken_in
 from tests.builders.visits import MEERA, a_visit
 
 from hip.application.gateway_calls import GenerateToken, LinkCareContexts
@@ -36,9 +37,7 @@ async def _linked(house: House) -> bool:
 
 def test_a_visit_is_linked_only_by_the_gateways_callback():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         [asked] = house.gateway.of(Flow.GENERATE_TOKEN)
         assert isinstance(asked, GenerateToken)
         assert str(asked.abha_address) == "meera.k01@sbx"
@@ -190,9 +189,7 @@ def test_a_token_that_comes_after_its_window_still_links_every_visit_that_gave_u
 
 def test_a_refused_token_ends_what_waited_for_it_also_when_the_refusal_is_late():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         house.clock.advance(house.waits.answer + timedelta(seconds=1))
         await SweepExchanges(house.units, house.clock)()
         await house.answer_token(token=None, code="ABDM-1207")
@@ -203,9 +200,7 @@ def test_a_refused_token_ends_what_waited_for_it_also_when_the_refusal_is_late()
 
 def test_a_demographic_mismatch_is_shown_with_its_code_and_not_repeated():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         await house.answer_token(token=None, code="ABDM-1207")
         await house.work()
         assert await _status(house) == (LinkStatus.REFUSED, "ABDM-1207")
@@ -235,11 +230,7 @@ def test_link_02_the_fourth_token_request_of_a_day_is_refused_here():
 
 def test_a_token_that_the_gateway_finds_bad_is_dropped_and_asked_for_once_more():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
-        await house.answer_token()
-        await house.work()
+        house = await link_sent()
         await house.answer_link("ABDM-1038")
         await house.work()
         assert len(house.gateway.of(Flow.GENERATE_TOKEN)) == 1, "so soon it would only meet ABDM-1092"
@@ -258,11 +249,7 @@ def test_a_token_that_the_gateway_finds_bad_is_dropped_and_asked_for_once_more()
 
 def test_already_linked_counts_as_linked():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
-        await house.answer_token()
-        await house.work()
+        house = await link_sent()
         await house.answer_link("ABDM-1056")
         assert await _linked(house)
         assert (await _status(house))[0] is LinkStatus.LINKED
@@ -348,9 +335,7 @@ def _jwt(**claims: object) -> str:
 )
 def test_link_01_a_token_of_somebody_else_is_never_used_and_its_reason_is_shown(claims, code):
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         await house.answer_token(token=_jwt(**claims))
         await house.work()
         assert house.gateway.of(Flow.LINK_CARE_CONTEXT) == []

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.openings import consented
 from tests.builders.releases import accounts, decisions, transfer_of
 
 from hip.domain.bundles import BundleKey
@@ -20,10 +21,8 @@ KEY = BundleKey(hip_id=HIP, visit_code=VisitCode("88120"), hi_type=HiType.PRESCR
 @pytest.mark.parametrize("lost", ["document", "record", "both"])
 def test_a_bundle_that_is_missing_is_built_again_from_its_visit(lost):
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact(hi_types=ONE_TYPE)
-        await house.grant(artefact)
+        house = await consented(artefact)
         tables = house.database._tables
         if lost != "record":
             house.documents._bundles.clear()
@@ -40,9 +39,7 @@ def test_a_bundle_that_is_missing_is_built_again_from_its_visit(lost):
 
 def test_a_bundle_that_is_missing_with_its_visit_is_reported_and_not_guessed():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
+        house = await consented()
         house.documents._bundles.clear()
         tables = house.database._tables
         tables.visits._rows.clear()

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.flows import HIP, House
+from tests.builders.openings import data_asked_for
 from tests.builders.releases import audited, decisions, transfer_of
 
 from hip.application.page_books import Answer, PageBooks, Replaced, key_of
@@ -96,11 +97,7 @@ async def _settled() -> None:
 
 
 async def a_desk() -> Desk:
-    house = House()
-    await house.link()
-    artefact = an_artefact()
-    await house.grant(artefact)
-    await house.ask(artefact)
+    house = await data_asked_for()
     push = house.push_transfer
     house.push_transfer = replace(push, bundles=_Nothing())  # type: ignore[arg-type]
     with pytest.raises(Transient):

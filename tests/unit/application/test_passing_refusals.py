@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House
+from tests.builders.openings import exchange_of, visit_taken_in
 from tests.builders.visits import MEERA, a_visit
 
 from hip.application.exchange_retries import RetryExchange
@@ -13,7 +14,6 @@ from hip.application.gateway_calls import GatewayError, LinkCareContexts
 from hip.application.gateway_events import NotifyAnswered
 from hip.application.passing_refusals import MOST_CALLS, PASSING, wait_before_repeat
 from hip.application.relay import SweepExchanges
-from hip.application.storage import Listing
 from hip.application.waits import Waits
 from hip.domain.errors import DomainError, GatewayRefused
 from hip.domain.exchanges import Exchange, ExchangeId, Flow, Outcome
@@ -22,11 +22,6 @@ from hip.domain.links import LinkRequest, LinkStatus
 from hip.domain.refusals import explain
 
 CODES = [VisitCode("90000"), VisitCode("90001")]
-
-
-async def _exchange(house: House, flow: Flow) -> Exchange:
-    async with house.units() as uow:
-        return next(e for e in await uow.exchanges.list(Listing()) if e.flow is flow)
 
 
 async def _request(house: House, code: str = "88120") -> LinkRequest:
@@ -54,10 +49,7 @@ async def _notified(house: House, code: str | None) -> None:
 
 
 async def _texted() -> House:
-    house = House()
-    await house.take_in(a_visit(patient=replace(MEERA, abha_address=None, abha_number=None)))
-    await house.work()
-    return house
+    return await visit_taken_in(a_visit(patient=replace(MEERA, abha_address=None, abha_number=None)))
 
 
 @pytest.mark.parametrize("code", sorted(PASSING))
@@ -75,7 +67,7 @@ def test_a_link_that_was_refused_for_the_moment_is_made_again_as_it_was_and_not_
         assert first == again
         await house.answer_link()
         assert [(await _request(house, visit)).status for visit in CODES] == [LinkStatus.LINKED] * 2
-        assert (await _exchange(house, Flow.LINK_CARE_CONTEXT)).refusal == code
+        assert (await exchange_of(house, Flow.LINK_CARE_CONTEXT)).refusal == code
 
     asyncio.run(story())
 
@@ -91,7 +83,7 @@ def test_after_five_calls_the_desk_is_shown_the_refusal_and_an_operator_may_go_o
         assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) == MOST_CALLS
         shown = [await _request(house, visit) for visit in CODES]
         assert [(request.status, request.code) for request in shown] == [(LinkStatus.REFUSED, "ABDM-2429")] * 2
-        exchange = await _exchange(house, Flow.LINK_CARE_CONTEXT)
+        exchange = await exchange_of(house, Flow.LINK_CARE_CONTEXT)
         await RetryExchange(house.units, house.clock)(HIP, exchange.id, actor="test")
         await house.work()
         assert len(house.gateway.of(Flow.LINK_CARE_CONTEXT)) > MOST_CALLS
@@ -124,7 +116,7 @@ def test_an_sms_is_not_repeated_by_itself_but_an_operator_may_when_the_gateway_s
         await house.work()
         assert len(house.gateway.of(Flow.SMS_NOTIFY)) == 1
         assert "hip exchanges retry" in explain("ABDM-1022", Flow.SMS_NOTIFY).fix
-        exchange = await _exchange(house, Flow.SMS_NOTIFY)
+        exchange = await exchange_of(house, Flow.SMS_NOTIFY)
         await RetryExchange(house.units, house.clock)(HIP, exchange.id, actor="test")
         await house.work()
         assert (await _request(house)).status is LinkStatus.SMS_REQUESTED
@@ -142,7 +134,7 @@ def test_an_sms_that_may_have_gone_out_is_not_sent_again_even_when_an_operator_a
         house = await _texted()
         house.clock.advance(house.waits.answer + timedelta(seconds=1))
         await SweepExchanges(house.units, house.clock)()
-        exchange = await _exchange(house, Flow.SMS_NOTIFY)
+        exchange = await exchange_of(house, Flow.SMS_NOTIFY)
         assert exchange.outcome is Outcome.UNANSWERED
         with pytest.raises(DomainError, match="may have gone out"):
             await RetryExchange(house.units, house.clock)(HIP, exchange.id, actor="test")

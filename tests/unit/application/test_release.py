@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.openings import consented, data_asked_for
 from tests.builders.releases import accounts, answers, audited, consent_of, decisions, transfer_of
 from tests.builders.visits import MEERA, a_visit
 
@@ -38,11 +39,8 @@ def under(house: House, policy: ReleasePolicy, **changes: object) -> None:
 
 def test_every_stage_leaves_a_record_that_can_be_found_by_all_it_is_about():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact(("PAT-20417", "88120"), ("PAT-20417", "nowhere"))
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(artefact)
         await house.work()
         found = await decisions(house, transaction_id=TransactionId("t-1"))
         stages = [decision.stage for decision in found]
@@ -69,10 +67,7 @@ def test_every_stage_leaves_a_record_that_can_be_found_by_all_it_is_about():
 
 def test_no_record_shows_who_the_patient_is():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         await house.work()
         for canary in (str(MEERA.abha_address), MEERA.reference, MEERA.name, "meera"):
             assert canary not in repr(await decisions(house))
@@ -111,10 +106,8 @@ def test_rel_22_a_bundle_of_another_patient_under_this_patients_visit_does_not_l
 
 def test_rel_19_an_artefact_that_was_changed_in_the_store_releases_nothing_and_alarms():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact(hi_types=ONE_TYPE)
-        await house.grant(artefact)
+        house = await consented(artefact)
         consent = await consent_of(house)
         async with house.units() as uow:
             await uow.consents.save(replace(consent, artefact=replace(artefact, hi_types=frozenset(HiType))))
@@ -130,11 +123,7 @@ def test_rel_19_an_artefact_that_was_changed_in_the_store_releases_nothing_and_a
 
 def test_rel_13_break_the_glass_is_served_and_calls_for_a_person():
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact(purpose="BTG")
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(an_artefact(purpose="BTG"))
         await house.work()
         assert accounts(house)["t-1"].outcome is TransferOutcome.TRANSFERRED
         assert house.alarms == [("break-the-glass", "t-1", "REL-13")]
@@ -211,9 +200,7 @@ def test_rel_12_the_window_moves_on():
 
 def test_rel_16_a_repeated_transaction_is_written_down_and_served_once():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
+        house = await consented()
         for _ in range(2):
             await house.ask(an_artefact())
             await house.work()
@@ -223,14 +210,19 @@ def test_rel_16_a_repeated_transaction_is_written_down_and_served_once():
     asyncio.run(story())
 
 
+async def asked_for_before_the_on_notify_is_taken() -> House:
+    house = House()
+    await house.link()
+    house.gateway.refusals[Flow.CONSENT_ON_NOTIFY] = [Transient("503", code="503")]
+    with pytest.raises(Transient):
+        await house.grant(an_artefact())
+    await house.ask(an_artefact())
+    return house
+
+
 def test_rel_20_a_request_whose_consent_is_never_acknowledged_ends_failed_at_its_deadline():
     async def story() -> None:
-        house = House()
-        await house.link()
-        house.gateway.refusals[Flow.CONSENT_ON_NOTIFY] = [Transient("503", code="503")]
-        with pytest.raises(Transient):
-            await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await asked_for_before_the_on_notify_is_taken()
         for _ in range(25):
             await house.work()
             house.clock.advance(timedelta(minutes=1))
@@ -243,12 +235,7 @@ def test_rel_20_a_request_whose_consent_is_never_acknowledged_ends_failed_at_its
 
 def test_rel_20_a_waiting_request_goes_on_as_soon_as_the_on_notify_is_taken():
     async def story() -> None:
-        house = House()
-        await house.link()
-        house.gateway.refusals[Flow.CONSENT_ON_NOTIFY] = [Transient("503", code="503")]
-        with pytest.raises(Transient):
-            await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await asked_for_before_the_on_notify_is_taken()
         await house.work()
         assert answers(house) == []
         await house.grant(an_artefact())
@@ -260,10 +247,8 @@ def test_rel_20_a_waiting_request_goes_on_as_soon_as_the_on_notify_is_taken():
 
 def test_requests_on_one_consent_run_one_after_another_and_each_is_answered_at_once():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
+        house = await consented(artefact)
         for number in (1, 2, 3):
             await house.ask(artefact, transaction=f"t-{number}")
             house.clock.advance(timedelta(microseconds=1))
@@ -299,11 +284,7 @@ def test_a_request_on_another_consent_waits_for_nobody():
 
 def test_push_07_somebody_is_told_once_at_half_and_once_at_four_fifths_of_the_time():
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact(hi_types=ONE_TYPE)
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(an_artefact(hi_types=ONE_TYPE))
         house.pusher.errors = [Transient("no answer") for _ in range(60)]
         for _ in range(24):
             await house.work()
@@ -320,11 +301,7 @@ def test_push_07_somebody_is_told_once_at_half_and_once_at_four_fifths_of_the_ti
 
 def test_push_07_a_retried_transfer_has_its_time_and_its_alerts_anew():
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact(hi_types=ONE_TYPE)
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(an_artefact(hi_types=ONE_TYPE))
         house.pusher.errors = [PushRefused(status=403)]
         await house.work()
         house.clock.advance(timedelta(hours=5))

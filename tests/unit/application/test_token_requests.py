@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House
+from tests.builders.openings import visit_taken_in
 from tests.builders.visits import MEERA, a_visit
 
 from hip.application.relay import SweepExchanges
@@ -26,9 +27,7 @@ async def _status(house: House, visit_code: VisitCode = CODE) -> tuple[LinkStatu
 
 def test_a_demographic_mismatch_is_asked_again_only_after_the_desk_has_corrected_it():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         await house.answer_token(token=None, code="ABDM-1207")
         house.clock.advance(timedelta(hours=2))
         await house.take_in(a_visit(visit_code=LATER))
@@ -44,9 +43,7 @@ def test_a_demographic_mismatch_is_asked_again_only_after_the_desk_has_corrected
 
 def test_nothing_is_asked_for_24_hours_after_the_gateway_has_blocked_the_patient():
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         await house.answer_token(token=None, code="ABDM-1027")
         house.clock.advance(timedelta(hours=23))
         await house.take_in(a_visit(visit_code=LATER))
@@ -82,9 +79,7 @@ def test_a_refusal_as_duplicate_is_asked_again_by_itself_when_its_window_is_over
 @pytest.mark.parametrize("code", ["ABDM-1022", "ABDM-2429", "ABDM-1024", "ABDM-1092"])
 def test_a_passing_refusal_by_callback_is_asked_again_by_itself(code: str):
     async def story() -> None:
-        house = House()
-        await house.take_in()
-        await house.work()
+        house = await visit_taken_in()
         await house.answer_token(token=None, code=code)
         assert await _status(house) == (LinkStatus.AWAITING_TOKEN, None)
         house.clock.advance(house.waits.duplicate_window)

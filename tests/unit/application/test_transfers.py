@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.builders.flows import HIP, House, an_artefact
+from tests.builders.openings import a_transfer_that_leaves_one_visit_behind, consented, data_asked_for
 from tests.builders.releases import transfer_of
-from tests.builders.visits import a_visit
 
 from hip.application.gateway_calls import HealthInformationNotify, HealthInformationOnRequest
 from hip.application.storage import Topic
@@ -38,11 +38,7 @@ def _answer(house: House) -> HealthInformationOnRequest:
 
 def test_a_consented_request_is_acknowledged_pushed_page_by_page_and_accounted_for():
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact()
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for()
         await house.work()
         flows = [call.flow for call, _ in house.gateway.calls]
         assert flows[-3:] == [
@@ -64,10 +60,7 @@ def test_a_consented_request_is_acknowledged_pushed_page_by_page_and_accounted_f
 
 def test_push_01_every_page_has_its_own_key_and_nonce():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         await house.work()
         materials = [page.sealed.key_material for page in house.pusher.pages]
         assert len({m.public_key for m in materials}) == len({m.nonce for m in materials}) == len(materials) == 3
@@ -77,18 +70,7 @@ def test_push_01_every_page_has_its_own_key_and_nonce():
 
 def test_only_the_visit_inside_the_consented_dates_leaves():
     async def story() -> None:
-        house = House()
-        await house.link()
-        old = a_visit(
-            visit_code=VisitCode("70001"),
-            start=datetime(2024, 3, 12, 10, 5, tzinfo=UTC),
-            end=datetime(2024, 3, 12, 10, 25, tzinfo=UTC),
-        )
-        await house.link(old)
-        artefact = an_artefact(("PAT-20417", "88120"), ("PAT-20417", "70001"))
-        await house.grant(artefact)
-        await house.ask(artefact)
-        await house.work()
+        house = await a_transfer_that_leaves_one_visit_behind()
         assert {page.references for page in house.pusher.pages} == {("88120",)}
         statuses = {s.care_context_reference: (s.hi_status, s.description) for s in _notify(house).statuses}
         assert statuses["70001"] == (HiStatus.ERRORED, "no records in range")
@@ -100,11 +82,7 @@ def test_only_the_visit_inside_the_consented_dates_leaves():
 
 def test_rel_10_only_consented_types_leave():
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact(hi_types=frozenset({HiType.PRESCRIPTION}))
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(an_artefact(hi_types=frozenset({HiType.PRESCRIPTION})))
         await house.work()
         assert len(house.pusher.pages) == 1
 
@@ -141,10 +119,8 @@ _WIDER = DateRange(start=datetime(2020, 1, 1, tzinfo=UTC), end=datetime(2026, 6,
 )
 def test_a_request_outside_the_consent_is_refused_with_its_code_and_accounted_for(changes, asked, code):
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact(**changes)
-        await house.grant(artefact)
+        house = await consented(artefact)
         await house.ask(artefact, asked=asked)
         await house.work()
         error = _answer(house).error
@@ -160,10 +136,8 @@ def test_a_request_outside_the_consent_is_refused_with_its_code_and_accounted_fo
 
 def test_rel_02_a_revoked_consent_serves_nothing():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
+        house = await consented(artefact)
         await house.end_consent(artefact.consent_id)
         await house.grant(artefact)
         await house.ask(artefact)
@@ -233,11 +207,8 @@ def test_rel_20_nothing_flows_before_the_gateway_took_our_on_notify():
 
 def test_rel_16_the_same_transaction_again_sends_nothing_again():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact()
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(artefact)
         await house.work()
         await house.ask(artefact)
         await house.work()
@@ -253,11 +224,7 @@ def _not_yet(count: int) -> list[Transient]:
 
 def test_a_requester_that_does_not_know_the_transaction_yet_is_tried_again():
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact(hi_types=frozenset({HiType.PRESCRIPTION}))
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(an_artefact(hi_types=frozenset({HiType.PRESCRIPTION})))
         house.pusher.errors = list(_not_yet(2))
         for _ in range(3):
             await house.work()
@@ -277,11 +244,7 @@ def test_a_requester_that_does_not_know_the_transaction_yet_is_tried_again():
 )
 def test_push_06_what_the_requester_does_not_take_is_never_reported_as_transferred(failing: Callable[[], list]):
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact(hi_types=frozenset({HiType.PRESCRIPTION}))
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(an_artefact(hi_types=frozenset({HiType.PRESCRIPTION})))
         house.pusher.errors = failing()
         for _ in range(7):
             await house.work()
@@ -294,11 +257,7 @@ def test_push_06_what_the_requester_does_not_take_is_never_reported_as_transferr
 
 def test_push_07_a_transfer_past_its_deadline_ends_failed():
     async def story() -> None:
-        house = House()
-        await house.link()
-        artefact = an_artefact(hi_types=frozenset({HiType.PRESCRIPTION}))
-        await house.grant(artefact)
-        await house.ask(artefact)
+        house = await data_asked_for(an_artefact(hi_types=frozenset({HiType.PRESCRIPTION})))
         house.pusher.errors = [Transient("no answer") for _ in range(30)]
         for _ in range(15):
             await house.work()
@@ -310,10 +269,8 @@ def test_push_07_a_transfer_past_its_deadline_ends_failed():
 
 def test_rel_19_a_bundle_that_was_changed_in_the_store_is_not_sent():
     async def story() -> None:
-        house = House()
-        await house.link()
         artefact = an_artefact(hi_types=frozenset({HiType.PRESCRIPTION}))
-        await house.grant(artefact)
+        house = await consented(artefact)
         key = BundleKey(hip_id=HIP, visit_code=VisitCode("88120"), hi_type=HiType.PRESCRIPTION)
         async with house.units() as uow:
             record = await uow.bundles.servable(key)
@@ -334,9 +291,7 @@ def _fields(record: object) -> dict[str, object]:
 
 def test_push_04_an_unsafe_push_address_is_refused_before_anything_is_sealed():
     async def story() -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
+        house = await consented()
         house.pusher.unsafe = True
         await house.ask(an_artefact())
         await house.work()
@@ -348,10 +303,7 @@ def test_push_04_an_unsafe_push_address_is_refused_before_anything_is_sealed():
 
 def test_storage_that_fails_in_any_step_loses_nothing():
     async def story(after: int) -> None:
-        house = House()
-        await house.link()
-        await house.grant(an_artefact())
-        await house.ask(an_artefact())
+        house = await data_asked_for()
         house.database.fail_next(1, after=after)
         for _ in range(4):
             with suppress(Transient):  # the lease runs out
