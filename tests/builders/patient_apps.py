@@ -1,5 +1,7 @@
 """A patient's app in front of a ``House``: searches, picks, types what came by SMS."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import count
 
@@ -102,3 +104,21 @@ class PatientApp:
         async with self.house.units() as uow:
             context = await uow.care_contexts.get(HIP, CareContextReference(code))
         return context is not None and context.linked
+
+
+Story = Callable[[House, PatientApp], Awaitable[None]]
+
+
+def play(story: Story) -> None:
+    """A story of a new house and the app in front of it."""
+
+    async def whole() -> None:
+        house = House()
+        await story(house, PatientApp(house))
+
+    asyncio.run(whole())
+
+
+def code(answer: OnInit | OnConfirm) -> str | None:
+    """The ABDM code the app is told; None when the step went well."""
+    return answer.error.code if answer.error else None

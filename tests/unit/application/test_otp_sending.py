@@ -1,32 +1,15 @@
 """What becomes of an OTP on its way to the telephone (OTP-01)."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House
-from tests.builders.patient_apps import PatientApp
+from tests.builders.patient_apps import PatientApp, code, play
 
-from hip.application.gateway_calls import OnConfirm, OnInit
 from hip.application.ports import OtpMessage
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import AbhaAddress, PatientReference
-
-Story = Callable[[House, PatientApp], Awaitable[None]]
-
-
-def play(story: Story) -> None:
-    async def whole() -> None:
-        house = House()
-        await story(house, PatientApp(house))
-
-    asyncio.run(whole())
-
-
-def code(answer: OnInit | OnConfirm) -> str | None:
-    return answer.error.code if answer.error else None
 
 
 def test_otp_01_a_number_gets_five_otps_in_an_hour() -> None:

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 from tests.builders.flows import HIP, House
-from tests.builders.patient_apps import ADDRESS, PatientApp
+from tests.builders.patient_apps import ADDRESS, PatientApp, code, play
 
-from hip.application.gateway_calls import OnConfirm, OnInit
+from hip.application.gateway_calls import OnInit
 from hip.application.storage import Listing
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.errors import GatewayRefused, Transient
@@ -17,20 +16,6 @@ from hip.domain.exchanges import Flow
 from hip.domain.identifiers import AbhaAddress, CareContextReference, HipId, PatientReference, VisitCode
 from hip.domain.link_attempts import AttemptState, LinkAttempt
 from hip.domain.links import LinkStatus
-
-Story = Callable[[House, PatientApp], Awaitable[None]]
-
-
-def play(story: Story) -> None:
-    async def whole() -> None:
-        house = House()
-        await story(house, PatientApp(house))
-
-    asyncio.run(whole())
-
-
-def code(answer: OnInit | OnConfirm) -> str | None:
-    return answer.error.code if answer.error else None
 
 
 async def attempt(house: House, app: PatientApp) -> LinkAttempt:

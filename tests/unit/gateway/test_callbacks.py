@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
+from tests.unit.gateway.readings import as_json, read, refusal
 
 from hip.adapters.gateway.callbacks import V3CallbackReader
 from hip.adapters.gateway.paths import Inbound
@@ -20,17 +21,8 @@ from hip.application.gateway_events import (
     TokenAnswered,
     Unrecognised,
 )
-from hip.domain.errors import InvalidValue
 from hip.domain.identifiers import AbhaAddress, AbhaNumber
 from hip.domain.patients import Gender
-
-read = V3CallbackReader().read
-
-
-def refusal(path: str, body: bytes) -> InvalidValue:
-    with pytest.raises(InvalidValue) as raised:
-        read(path, body)
-    return raised.value
 
 
 def token(body: bytes) -> TokenAnswered:
@@ -55,10 +47,6 @@ def discovery(body: bytes) -> DiscoveryAsked:
     event = read(bodies.DISCOVER_PATH, body)
     assert isinstance(event, DiscoveryAsked)
     return event
-
-
-def as_json(body: Any) -> bytes:
-    return json.dumps(body).encode()
 
 
 # --- paths

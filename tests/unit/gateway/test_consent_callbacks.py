@@ -8,21 +8,12 @@ from typing import Any
 import pytest
 from tests.unit.gateway import bodies
 from tests.unit.gateway.bodies import changed
+from tests.unit.gateway.readings import as_json, read, refusal
 
-from hip.adapters.gateway.callbacks import V3CallbackReader
 from hip.application.gateway_events import ConsentNotified, HealthInformationAsked
 from hip.domain.consents import ConsentedContext, ConsentStatus, DateRange
-from hip.domain.errors import InvalidValue
 from hip.domain.hi_types import HiType
 from hip.domain.identifiers import AbhaAddress
-
-read = V3CallbackReader().read
-
-
-def refusal(path: str, body: bytes) -> InvalidValue:
-    with pytest.raises(InvalidValue) as raised:
-        read(path, body)
-    return raised.value
 
 
 def consent(body: bytes) -> ConsentNotified:
@@ -35,10 +26,6 @@ def request(body: bytes) -> HealthInformationAsked:
     event = read(bodies.REQUEST_PATH, body)
     assert isinstance(event, HealthInformationAsked)
     return event
-
-
-def as_json(body: Any) -> bytes:
-    return json.dumps(body).encode()
 
 
 # --- consent
