@@ -60,6 +60,25 @@ def hip(*arguments: str, folder: Path, settings: Mapping[str, str] | None = None
 
 
 @contextmanager
+def killed(*arguments: str, folder: Path, settings: Mapping[str, str]) -> Iterator[None]:
+    """``hip ARGUMENTS``, begun, and killed (SIGKILL) at the end of the block; it must still run then."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HIP_")}
+    process = subprocess.Popen(
+        (*HIP, *arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**inherited, **settings},
+        cwd=folder,
+    )
+    try:
+        yield
+        assert process.poll() is None, "it ended by itself"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def staying(*arguments: str, folder: Path, until: str, within: float) -> Iterator[list[str]]:
     """``hip ARGUMENTS`` as it stays up, with what it printed until a line held ``until``; then SIGTERM and exit 0."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HIP_")}

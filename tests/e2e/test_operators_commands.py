@@ -1,6 +1,7 @@
 """The operator's commands on real servers: what they say, what they change, and how they end (design.md, "Exit")."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import jsonschema
 import pytest
 from pymongo import MongoClient
 from tests.builders.links import OTHER_HIP
-from tests.builders.processes import hip
+from tests.builders.processes import hip, killed
 from tests.e2e.desk import EXAMPLES, GONE, NOWHERE, Answer, Desk, a_desk, transfer_id
 from tests.servers import Servers
 
@@ -90,6 +91,29 @@ def test_a_bad_record_is_named_by_file_line_and_field_and_the_others_go_in(desk:
     assert first.startswith(f"{records}:1: patient.birthDate: expected ")
     assert second.startswith(f"{records}:4: ")
     assert desk.run("visits", "show", "88121").code == 0
+
+
+def test_a_file_whose_import_was_killed_is_handed_over_again(desk: Desk) -> None:
+    record = json.loads(EXAMPLES[0].read_bytes())
+    records = desk.folder / "many.ndjson"
+    records.write_text("".join(f"{json.dumps(record | {'visitCode': f'm-{n}'})}\n" for n in range(2000)), "utf-8")
+    stored = "SELECT visit_code, version FROM visits WHERE visit_code LIKE 'm-%'"
+    with killed("visits", "import", str(records), settings=desk.settings, folder=desk.folder):
+        deadline = time.monotonic() + 120
+        while not (before := len(desk.rows(stored))):
+            assert time.monotonic() < deadline
+    assert before < 2000
+    answer = desk.run("visits", "import", str(records))
+    assert (answer.code, answer.stdout) == (0, "2000 taken, 0 refused\n")
+    found = desk.rows(stored)
+    assert (len(found), {version for _, version in found}) == (2000, {1})
+    asked = [key for key in desk.waiting("bundle") if key.startswith("m-")]
+    assert len(asked) == len(set(asked)) == 2000 * len(record_types(desk, "m-0"))
+
+
+def record_types(desk: Desk, visit_code: str) -> list[str]:
+    [(types,)] = desk.rows("SELECT array_agg(hi_type) FROM bundle_jobs WHERE visit_code = $1", visit_code)
+    return list(types)
 
 
 def test_a_file_that_cannot_be_read_is_a_usage_error_before_anything_goes_in(desk: Desk, imported: Answer) -> None:

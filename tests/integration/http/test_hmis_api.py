@@ -64,6 +64,46 @@ def test_a_stream_of_visits_is_taken_line_by_line_and_each_bad_line_is_named():
     asyncio.run(story())
 
 
+def test_a_stream_whose_store_fails_is_answered_503_and_can_be_sent_again():
+    async def story() -> None:
+        body = b"\n".join(json.dumps({**RECORD, "visitCode": f"s-{number}"}).encode() for number in range(210))
+
+        async with edge() as service:
+            database = service.adapters.database()
+            database.fail_next(100_000, after=60)
+            first = await service.http.post("/v1/visits", content=body, headers=NDJSON)
+            database.fail_next(0, after=0)
+            again = (await service.http.post("/v1/visits", content=body, headers=NDJSON)).json()
+            assert first.status_code == 503
+            assert (again["refused"], again["taken"] + again["unchanged"]) == (0, 210)
+            assert 0 < again["taken"] <= 210
+            third = (await service.http.post("/v1/visits", content=body, headers=NDJSON)).json()
+            assert (third["taken"], third["unchanged"]) == (0, 210)
+
+    asyncio.run(story())
+
+
+def test_a_slow_stream_is_stored_while_it_comes():
+    async def story() -> None:
+        more = asyncio.Event()
+
+        async with edge() as service:
+
+            async def slow():
+                yield json.dumps({**RECORD, "visitCode": "s-1"}).encode() + b"\n"
+                async with asyncio.timeout(20):
+                    while (await service.http.get("/v1/visits/s-1", headers=KEY)).status_code != 200:
+                        await asyncio.sleep(0.02)
+                more.set()
+                yield json.dumps({**RECORD, "visitCode": "s-2"}).encode()
+
+            answer = await service.http.post("/v1/visits", content=slow(), headers=NDJSON)
+            assert more.is_set()
+            assert answer.json()["taken"] == 2
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
 def test_a_visit_above_the_limit_is_refused_before_it_is_held(media_type):
     async def story() -> None:

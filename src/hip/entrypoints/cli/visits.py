@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,8 @@ import typer
 from rich.progress import Progress
 
 from hip.adapters.visit_records.schema import schema
+from hip.application.gathering import Gathered
+from hip.application.intake import ReceivedVisit
 from hip.domain.errors import DomainError, InvalidValue
 from hip.entrypoints.cli.rebuilding import rebuild
 from hip.entrypoints.cli.stored import commands
@@ -41,8 +43,9 @@ def import_visits(
 ) -> None:
     """Hand over visit records from files. A bad record names its file, line and field; the others still go in.
 
-    Records are read one by one, so a file may be of any size. A file of rejects can be mended and handed over again; it
-    holds what the records hold, and is readable for its owner only. Handing a file over twice changes nothing.
+    Up to 200 records are read and stored at a time, so a file may be of any size, and one whose import broke off can be
+    handed over again: what is stored already changes nothing. A file of rejects can be mended and handed over again; it
+    holds what the records hold, and is readable for its owner only.
     """
     for file in files:
         try:
@@ -84,16 +87,30 @@ async def _import(settings: Settings, files: Sequence[Path], refused: BinaryIO |
 
     taken = failed = 0
     async with running(settings) as uses:
-        receive = uses.receive_visit()
+        receive = uses.receive_visits()
         with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
-            for where, record in chain.from_iterable(_records(file, progress) for file in files):
-                try:
-                    await receive(record, actor="command line")
-                except DomainError as refusal:
-                    failed += 1
-                    complain(f"{where}: {refusal}")
-                    if refused is not None:
-                        refused.write(b" ".join(record.split(b"\n")).strip() + b"\n")
-                else:
-                    taken += 1
+            for batch in _batches(chain.from_iterable(_records(file, progress) for file in files)):
+                answers = await receive(batch.records, actor="command line")
+                for where, record, answer in zip(batch.places, batch.records, answers, strict=False):
+                    if isinstance(answer, ReceivedVisit):
+                        taken += 1
+                    elif isinstance(answer, DomainError):
+                        failed += 1
+                        complain(f"{where}: {answer}")
+                        if refused is not None:
+                            refused.write(b" ".join(record.split(b"\n")).strip() + b"\n")
+                    else:
+                        raise answer
     return taken, failed
+
+
+def _batches(records: Iterable[tuple[str, bytes]]) -> Iterator[Gathered[str]]:
+    """As many at a time as are stored together."""
+    gathered: Gathered[str] = Gathered()
+    for where, record in records:
+        gathered.add(where, record)
+        if gathered.full:
+            yield gathered
+            gathered = Gathered()
+    if gathered.records:
+        yield gathered

@@ -85,6 +85,7 @@ def create_app(settings: Settings, *, adapters: AnyAdapters | None = None) -> Li
             "clock": injected(adapters.clock),
             "facilities": injected(adapters.facilities),
             "receive_visit_record": injected(uses.receive_visit),
+            "receive_visit_records": injected(uses.receive_visits),
             "ask_token": injected(uses.ask_token_at_desk),
             "link_from_desk": injected(uses.link_from_desk),
             "look_from_desk": injected(uses.look_from_desk),

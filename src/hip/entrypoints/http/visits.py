@@ -1,21 +1,17 @@
 """``/v1/visits``: the hospital's system hands over what happened, and asks what became of it."""
 
-from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from litestar import MediaType, Request, Response, Router, post
 from litestar.di import NamedDependency
-from litestar.exceptions import ClientException
-from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
-from hip.application.intake import ReceiveVisit
+from hip.application.intake import ReceivedVisit, ReceiveVisit, ReceiveVisits
 from hip.domain.errors import DomainError, InvalidValue
 from hip.entrypoints.http.description import VisitOperation, answers, refusals
 from hip.entrypoints.http.keys import Caller
+from hip.entrypoints.http.visit_streams import gathered_lines, whole
 from hip.entrypoints.views import Shown
-
-MAX_VISIT = 32 * 1024 * 1024
-"""A visit with scanned documents in base64."""
 
 MAX_TOLD = 1000
 """How many refused lines of a stream are told one by one; the others are counted."""
@@ -36,19 +32,21 @@ _STREAMS = frozenset({"application/x-ndjson", "application/ndjson", "application
     request_max_body_size=None,
 )
 async def receive_visit(
-    request: Request[Any, Any, Any], receive_visit_record: NamedDependency[ReceiveVisit]
+    request: Request[Any, Any, Any],
+    receive_visit_record: NamedDependency[ReceiveVisit],
+    receive_visit_records: NamedDependency[ReceiveVisits],
 ) -> Response[Shown]:
     """A visit record (JSON Schema: `hip visits schema`). Building, validating and linking follow by themselves.
 
     202 with the stored version; 200 when the same record was stored already; 400 names the field that is wrong; 413 for
-    more than 32 MiB. With `Content-Type: application/x-ndjson` the body is any number of records, one a line: each is
-    stored by itself, and the answer counts what was taken, unchanged and refused, and names each refused line and
-    field. Sending the whole stream again is harmless.
+    more than 32 MiB. With `Content-Type: application/x-ndjson` the body is any number of records, one a line, stored
+    up to 200 at a time while they come: a refused line spoils no other. The answer counts what was taken, unchanged and
+    refused, and names each refused line and field. Sending the whole stream again is harmless, also after a 503.
     """
     caller: Caller = request.state.caller
     if request.content_type[0].lower() in _STREAMS:
-        return await _receive_stream(request, receive_visit_record, caller)
-    [content] = [line async for line in _parts(request.stream(), separator=None)]
+        return await _receive_stream(request, receive_visit_records, caller)
+    content = await whole(request.stream())
     received = await receive_visit_record(content, actor=f"api-key {caller.name}", allowed=caller.hips)
     return Response(
         {
@@ -64,22 +62,23 @@ async def receive_visit(
 
 
 async def _receive_stream(
-    request: Request[Any, Any, Any], receive_visit_record: ReceiveVisit, caller: Caller
+    request: Request[Any, Any, Any], receive_visit_records: ReceiveVisits, caller: Caller
 ) -> Response[Shown]:
-    taken = unchanged = refused = number = 0
+    taken = unchanged = refused = 0
     told: list[Shown] = []
-    async for line in _parts(request.stream(), separator=b"\n"):
-        number += 1
-        if not line.strip():
-            continue
-        try:
-            received = await receive_visit_record(line, actor=f"api-key {caller.name}", allowed=caller.hips)
-        except DomainError as refusal:
-            refused += 1
-            if len(told) < MAX_TOLD:
-                told.append(_told(number, refusal))
-        else:
-            taken, unchanged = taken + received.changed, unchanged + (not received.changed)
+    async with aclosing(gathered_lines(request.stream())) as batches:
+        async for lines in batches:
+            actor = f"api-key {caller.name}"
+            answers = await receive_visit_records(lines.records, actor=actor, allowed=caller.hips)
+            for number, answer in zip(lines.places, answers, strict=False):
+                if isinstance(answer, ReceivedVisit):
+                    taken, unchanged = taken + answer.changed, unchanged + (not answer.changed)
+                elif isinstance(answer, DomainError):
+                    refused += 1
+                    if len(told) < MAX_TOLD:
+                        told.append(_told(number, answer))
+                else:
+                    raise answer
     return Response(
         {"taken": taken, "unchanged": unchanged, "refused": refused, "refusals": told},
         status_code=202 if taken else 400 if refused else 200,
@@ -92,31 +91,6 @@ def _told(number: int, refusal: DomainError) -> Shown:
     if isinstance(refusal, InvalidValue):
         told |= {"field": refusal.field, "expected": refusal.expected}
     return told
-
-
-async def _parts(chunks: AsyncIterator[bytes], *, separator: bytes | None) -> AsyncIterator[bytes]:
-    """The body cut at ``separator``, or whole; no more of it is held than the part that is being read.
-
-    Raises ClientException (413) for a part above MAX_VISIT.
-    """
-    held = bytearray()
-    async for chunk in chunks:
-        *ended, rest = chunk.split(separator) if separator is not None else [chunk]
-        for piece in ended:
-            _grow(held, piece)
-            yield bytes(held)
-            held.clear()
-        _grow(held, rest)
-    if held or separator is None:
-        yield bytes(held)
-
-
-def _grow(held: bytearray, piece: bytes) -> None:
-    if len(held) + len(piece) > MAX_VISIT:
-        raise ClientException(
-            f"body: expected at most {MAX_VISIT} bytes a visit", status_code=HTTP_413_REQUEST_ENTITY_TOO_LARGE
-        )
-    held += piece
 
 
 visits_router = Router(path="/", route_handlers=[receive_visit], tags=["visits"])
