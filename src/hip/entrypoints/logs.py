@@ -56,8 +56,8 @@ def configure() -> None:
         logger_factory=lambda *_: structlog.PrintLogger(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # httpx logs URLs and rq job descriptions: both may carry what must not be seen.
-    for name in ("httpx", "httpcore", "rq", "rq.worker", "pymongo", "asyncio", "uvicorn.access"):
+    # httpx logs URLs, rq job descriptions, asyncmy the server's warnings: all may carry what must not be seen.
+    for name in ("httpx", "httpcore", "rq", "rq.worker", "pymongo", "asyncio", "asyncmy", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

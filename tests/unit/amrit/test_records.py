@@ -1,6 +1,7 @@
 """AMRIT's rows become records whose documents are valid, or a reason that names a field and no value."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hip.adapters.amrit.layouts import TooFewColumns
 from hip.adapters.amrit.records import visit_record
 from hip.adapters.amrit.result_sets import KEY
 from hip.adapters.amrit.sample_visits import Rows, visits
-from hip.adapters.amrit.values import coded_terms
+from hip.adapters.amrit.values import coded_terms, moment, number, several, words
 from hip.adapters.fhir.composition.composer import FhirComposer
 from hip.adapters.fhir.validation.validator import NrcesValidator
 from hip.adapters.visit_records.records import JsonVisitRecords
@@ -171,3 +172,9 @@ def test_columns_without_their_names_are_read_by_position() -> None:
 def test_too_few_columns_are_refused() -> None:
     with pytest.raises(TooFewColumns):
         sets.COMPLAINTS.keyed(["a", "b"], [])
+
+
+def test_values_are_read_whatever_type_the_driver_gives_them() -> None:
+    assert (words(b"Fe\x0bver"), number(b" 98.6 "), several(b"a,b")) == ("Fe ver", Decimal("98.6"), ["a", "b"])
+    assert moment(date(1990, 5, 6)) == datetime.fromisoformat("1990-05-06T00:00:00+05:30")
+    assert moment("0000-00-00 00:00:00") is None

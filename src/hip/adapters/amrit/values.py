@@ -1,7 +1,7 @@
 """One value of AMRIT's database as the domain wants it; what AMRIT writes for "nothing" becomes None."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -14,18 +14,23 @@ _LOINC = re.compile(r"[0-9]{1,8}-[0-9]\Z")
 _SEVERAL = re.compile(r"\s*(?:\|\||[|;~,\n])\s*")
 
 
+def _written(value: Any) -> str:
+    """MySQL calls the text of some expressions binary."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def words(value: Any) -> str | None:
     """Text without control characters."""
     if value is None:
         return None
-    text = " ".join(_CONTROL.sub(" ", str(value)).split())
+    text = " ".join(_CONTROL.sub(" ", _written(value)).split())
     return None if text.lower() in _NOTHING else text
 
 
 def number(value: Any) -> Decimal | None:
     """A finite number; AMRIT writes 0 where a vital sign was not taken, so callers say whether 0 counts."""
     try:
-        made = Decimal(str(value).strip()) if value is not None else None
+        made = Decimal(_written(value).strip()) if value is not None else None
     except InvalidOperation:
         return None
     return made if made is not None and made.is_finite() else None
@@ -38,7 +43,12 @@ def measured(value: Any) -> Decimal | None:
 
 
 def moment(value: Any) -> datetime | None:
-    """The hospital's wall clock as a time with its offset; years outside 1900-2200 are typing errors of old forms."""
+    """The hospital's wall clock as a time with its offset; years outside 1900-2200 are typing errors of old forms.
+
+    A date alone is its midnight.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
     if not isinstance(value, datetime) or not 1900 <= value.year <= 2200:
         return None
     return value.replace(microsecond=0, tzinfo=INDIA) if value.tzinfo is None else value
@@ -56,7 +66,7 @@ def loinc(value: Any) -> str | None:
 
 def several(value: Any) -> list[str]:
     """A list that was written into one text."""
-    text = None if value is None else str(value)
+    text = None if value is None else _written(value)
     return [part for part in map(words, _SEVERAL.split(text or "")) if part is not None]
 
 
