@@ -73,6 +73,22 @@ def test_a_missing_view_ends_the_command_with_its_name(desk: Desk, servers: Serv
         assert "view fhir_r_immunization: expected to be there and readable, with the columns" in ended.stderr
 
 
+def test_visits_are_taken_through_routines_and_a_missing_one_is_named(desk: Desk, servers: Servers) -> None:
+    with servers.scratch_database() as amrit:
+        settings = {"HIP_VISIT_SOURCE": "amrit", "HIP_AMRIT_URL": amrit, "HIP_AMRIT_RESULT_SETS": "routines"}
+        assert desk.run("source", "sample", "--visits", "30", "--seed", "1", **settings).code == 0
+        before = len(desk.rows("SELECT visit_code FROM visits"))
+        taken = desk.run("source", "run", "--once", **settings)
+        assert taken.code == 0
+        stored = len(desk.rows("SELECT visit_code FROM visits")) - before
+        assert 20 <= stored <= 30
+        assert taken.stdout.splitlines()[-1] == f"{stored} visits taken"
+        asyncio.run(asked(amrit, "DROP FUNCTION fhir_r_immunization"))
+        ended = desk.run("source", "run", "--once", **settings)
+        assert ended.code == 2
+        assert "routine fhir_r_immunization: expected to be there and executable" in ended.stderr
+
+
 def test_documents_of_amrit_are_taken_over_and_refused_ones_named(desk: Desk, servers: Servers, tmp_path: Path) -> None:
     with MongoClient[dict[str, Any]](servers.mongo_url) as client:
         name = f"{servers.mongo_database}_before"

@@ -11,14 +11,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from tests.builders.amrit import HIP, TRIGGER, asked
 from tests.builders.amrit_places import Place, an_empty_place
+from tests.builders.amrit_servers import MISSING, a_mysql, mysql_program
+from tests.servers import quick_disk
 
-from hip.adapters.amrit.names import AmritNames
+from hip.adapters.amrit.names import AmritNames, Form
 from hip.adapters.amrit.result_sets import VITALS
 from hip.adapters.amrit.sample_database import fill, make
 from hip.adapters.amrit.source import AmritVisitSource
 from hip.adapters.amrit.statements import TriggerStatements
 from hip.adapters.amrit.tables import preparation, trigger_table
 from hip.domain.identifiers import VisitCode
+from hip.entrypoints.embedded.places import fresh_folder
 from hip.entrypoints.logs import configure
 
 pytestmark = pytest.mark.anyio
@@ -143,6 +146,36 @@ async def test_amrits_own_table_is_prepared_whatever_the_case_of_its_names(place
     assert [row["Processed_Flag"] for row in flags] == [b"\x01", b"\x01", b"\x01", None]
     done = NOW.astimezone(UTC).replace(tzinfo=None) + timedelta(hours=5, minutes=30)  # India's clock
     assert flags[0]["hip_done_at"] == done
+
+
+@pytest.mark.skipif(mysql_program() is None, reason=MISSING)
+async def test_a_server_that_minds_no_case_is_read_by_names_in_any() -> None:
+    """As AMRIT's is (lower_case_table_names=1): its own procedures use both for the same table."""
+    with (
+        fresh_folder(inside=quick_disk()) as folder,
+        a_mysql(folder, "--lower-case-table-names=1", "--default-time-zone=+00:00") as bare,
+    ):
+        await asked(bare, "CREATE DATABASE db_iemr CHARACTER SET utf8mb3", "CREATE DATABASE elsewhere")
+        made = AmritNames(schema="db_iemr")
+        url = bare.replace("localhost/?", "localhost/elsewhere?")
+        await make(url, made)
+        await fill(url, made, count=2, seed=5, facility=HIP, odd=0)
+        names = AmritNames(
+            form=Form.ROUTINES,
+            schema="DB_IEMR",
+            trigger_table="NDHM_TRG_VisitData",
+            trigger_flag="Processed_Flag",
+            routines="FHIR_R_",
+            lab_table="T_Lab_TestResult",
+        )
+        source = AmritVisitSource(url, names)
+        try:
+            await source.check()
+            rows = await source.claim(now=NOW, until=LATER, limit=10)
+            assert [visit.fault for visit in await source.read(rows)] == ["", ""]
+            assert await source.done(rows, now=NOW) == 2
+        finally:
+            await source.close()
 
 
 async def test_what_is_new_is_due_by_universal_time_on_a_server_that_keeps_indias(place: Place) -> None:
