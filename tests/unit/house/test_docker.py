@@ -84,8 +84,71 @@ def test_each_process_is_a_command_of_hip(name: str, command: str) -> None:
 
     assert shlex.join(SERVICES[name]["command"]) == command
     found: Any = get_command(app)
-    for word in command.split():
+    *path, last = command.split()
+    for word in path:
         found = found.commands[word]
+    # Its options too: what it cannot take ends here as it would end the container, with 2.
+    with found.commands[last].make_context(last, []):
+        pass
+
+
+def test_what_operations_says_to_run_in_the_containers_is_a_command_of_hip() -> None:
+    from typer.main import get_command
+
+    from hip.entrypoints.cli.main import app
+
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    said = re.findall(r"docker compose run --rm (\w+) (.+)", text)
+    assert said
+    for service, command in said:
+        assert service in OURS
+        found: Any = get_command(app)
+        for word in command.split():
+            found = found.commands[word]
+
+
+KEYS = {
+    "build", "cap_add", "cap_drop", "command", "depends_on", "deploy", "env_file", "environment", "healthcheck",
+    "image", "init", "logging", "networks", "ports", "profiles", "read_only", "restart", "security_opt", "shm_size",
+    "stop_grace_period", "tmpfs", "user", "volumes",
+}  # fmt: skip
+"""Of a service in the Compose specification; the engine refuses one that it does not know."""
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_says_nothing_that_the_engine_would_not_know(name: str) -> None:
+    service = SERVICES[name]
+    assert set(service) <= KEYS
+    assert set(service["networks"]) <= set(COMPOSE["networks"])
+    assert set(service.get("depends_on", {})) <= set(SERVICES)
+    assert set(service.get("healthcheck", {})) <= {
+        "test", "interval", "timeout", "start_period", "retries", "disable"
+    }  # fmt: skip
+    assert {key for key in COMPOSE if not key.startswith("x-")} == {"services", "volumes", "networks"}
+    seconds = [service["healthcheck"][key] for key in ("interval", "timeout") if key in service.get("healthcheck", {})]
+    assert all(re.fullmatch(r"\d+s", value) for value in seconds)
+
+
+def test_the_env_file_to_be_filled_in_names_settings_and_what_the_compose_file_asks_for() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", text, re.MULTILINE))
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", compose))
+    assert {name for name in given if not name.startswith("HIP_")} == asked
+    fields = {name.removeprefix("HIP_").lower(): value for name, value in given.items() if name.startswith("HIP_")}
+    assert set(fields) <= set(Settings.model_fields)
+    # As an operator leaves it who fills in what is empty, and runs the containers beside AMRIT.
+    ours = {name: value for name, value in given.items() if name.startswith("HIP_") and value}
+    ours |= {"HIP_CLIENT_ID": "SBXID_1", "HIP_CLIENT_SECRET": "filled-in"} | SERVICES["source"]["environment"]
+    ours["HIP_GATEWAY_URL"] = "https://gateway.example.org/api/hiecm"
+    ours["HIP_API_KEYS"] = ours["HIP_API_KEYS"].replace("<SHA-256 of the key in hex>", "ab" * 32)
+    filled = {
+        name.removeprefix("HIP_").lower(): re.sub(r"\$\{\w+:[^}]*\}", "secret", value).replace("...", "secret")
+        for name, value in ours.items()
+    }
+    settings = Settings.read(_env_file=None, **filled)
+    settings.require("facilities", "client_id", "client_secret")
+    assert (settings.visit_source, settings.facilities[0].id) == ("amrit", "IN0410000123")
 
 
 @pytest.mark.parametrize("name", [*STORES, "web"])

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 DEMO_SCALE = 0.1
 """Waits of the demonstration: the order of things is real, the pauses between them are a tenth."""
+
+
+class Names(StrEnum):
+    """As HIP_NAMES has them."""
+
+    SEED = "seed"
+    AMRIT = "amrit"
 
 
 class _Reporter:
@@ -132,16 +140,19 @@ async def _stay(stage: "Stage") -> None:
 def demo(
     memory: Annotated[bool, typer.Option("--memory", help="Everything in this process, without servers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
+    names: Annotated[Names, typer.Option("--names", help="What tables and collections are called.")] = Names.SEED,
 ) -> None:
     """The whole main job once, end to end. Exit 0 only if the requester decrypted byte-identical bundles."""
     from hip.entrypoints.embedded.places import fresh_folder
 
+    if memory and names is not Names.SEED:
+        raise typer.BadParameter("--memory has no tables and collections to be named")
     with _Reporter(as_json=as_json) as reporter:
         if memory:
             held = asyncio.run(_play(_memory, reporter, stay=False, story_too=True))
         else:
             with fresh_folder() as folder:
-                stage = _server(folder, reporter)
+                stage = _server(folder, reporter, names)
                 held = asyncio.run(_play(stage, reporter, stay=False, story_too=True))
     if not held:
         raise typer.Exit(SOME_FAILED)
@@ -166,7 +177,8 @@ def _memory() -> AbstractAsyncContextManager["Stage"]:
     return memory_stage(wait_scale=DEMO_SCALE)
 
 
-def _server(folder: Path, reporter: _Reporter) -> Staged:
+def _server(folder: Path, reporter: _Reporter, names: Names = Names.SEED) -> Staged:
     from hip.entrypoints.demo.stages import server_stage
 
-    return lambda: server_stage(folder, wait_scale=DEMO_SCALE, report=reporter.line)
+    settings = {"HIP_NAMES": names.value}
+    return lambda: server_stage(folder, wait_scale=DEMO_SCALE, report=reporter.line, settings=settings)
