@@ -50,10 +50,20 @@ class Routines:
         return found
 
     async def _read(self, waiting: Iterator[Trigger], asked: Sequence[Call], found: dict[int, Found | Unread]) -> None:
-        for visit in waiting:
-            with answering():
-                async with self._engine.connect() as connection:
+        while await self._read_over_one(waiting, asked, found):
+            pass  # a call was given up, and with it the connection
+
+    async def _read_over_one(
+        self, waiting: Iterator[Trigger], asked: Sequence[Call], found: dict[int, Found | Unread]
+    ) -> bool:
+        """Read until nothing waits or the connection is no more; whether anything may be left."""
+        with answering():
+            async with self._engine.connect() as connection:
+                for visit in waiting:
                     found[visit.row_id] = await self._visit(connection, visit, asked)
+                    if connection.invalidated:
+                        return True
+        return False
 
     async def _visit(self, connection: AsyncConnection, visit: Trigger, asked: Sequence[Call]) -> Found | Unread:
         given = {Argument.PATIENT: visit.patient, Argument.VISIT: visit.visit_code}
