@@ -92,11 +92,11 @@ def report(options: argparse.Namespace, flow: Flow, made: float, claims: dict[st
     for name, seconds in flow.cpu.items():
         print(f"  {name:<62}{seconds / flow.bundles * 1000:>8.2f} ms")
     print(f"  {'composing and validating alone':<62}{made * 1000:>8.2f} ms")
-    print(f"  {'share of all our processes outside it':<62}{1 - useful / flow.ours:>8.2f}")
     lines = [
         ("bundles a second", rate, LEAST_RATE, rate >= LEAST_RATE),
         _at_most("share of the workers outside composing and validating", 1 - useful / flow.cpu["workers"],
                  MOST_OUTSIDE),
+        _at_most("share of source, relay and workers outside it", 1 - useful / flow.ours, MOST_OUTSIDE),
         *(_at_most(f"a claimed row of {name}, {MANY} closed : {FEW}", many / few, MOST_CLOSED_RATIO)
           for name, (few, many) in claims.items()),
         _at_most("MB a worker grew by", flow.worker_growth, MOST_GROWTH),

@@ -30,7 +30,10 @@ def one_box(costs: Costs) -> float:
     line = Line()
     cores = Cores(line, costs.cores)
     run = Pipeline(line, costs, cores, cores, cores, costs.workers)
-    run.arrive(costs.bundles)
+    if costs.source:
+        run.take(costs.bundles, cores)
+    else:
+        run.arrive(costs.bundles)
     line.run(lambda: run.stored >= costs.bundles)
     return run.stored / line.now
 
@@ -72,9 +75,14 @@ def _at(took: list[tuple[float, int]], share: float) -> float:
     return 0.0
 
 
+def _peak(costs: Costs, visits: int) -> float:
+    """Bundles a second in the busiest hour."""
+    return visits * max(HOURS) / sum(HOURS) / 3600 * costs.bundles_a_visit
+
+
 def fewest(costs: Costs, visits: int) -> tuple[int, Day]:
     """The fewest workers that have 99 of 100 documents of the busiest hours stored within a minute."""
-    peak = visits * max(HOURS) / sum(HOURS) / 3600 * costs.bundles_a_visit
+    peak = _peak(costs, visits)
     workers = max(1, int(peak * (costs.build + FORK / LARGE_BATCH)))
     postgres, mongo = (max(2.0, 2 * peak * cost) for cost in (costs.postgres, costs.mongo))
     while True:
@@ -98,9 +106,11 @@ def main() -> int:
     for part in (20, 4, 1):
         visits = options.visits // part
         workers, day = fewest(costs, visits)
+        sources = _peak(costs, visits) * costs.source
         print(
-            f"  {visits:>10} visits: {workers:>3} workers; of Postgres {day.postgres:.1f} and of MongoDB "
-            f"{day.mongo:.1f} processors busy; a document took {day.median:.1f} s, 99 of 100 within {day.p99:.1f} s"
+            f"  {visits:>10} visits: {workers:>3} workers; processors busy in sources {sources:.1f}, in Postgres "
+            f"{day.postgres:.1f}, in MongoDB {day.mongo:.1f}; a document took {day.median:.1f} s, 99 of 100 within "
+            f"{day.p99:.1f} s"
         )
     return 0 if abs(off) <= NEAR else 1
 

@@ -1,7 +1,8 @@
 """The pipeline as queues: relay, workers and stores over processors that are shared by whoever computes on them.
 
-A discrete-event simulation of the relay's rules (how many rows a lease takes, when it holds back), and of workers that
-fork once a job and build one chunk while the last is being stored.
+A discrete-event simulation of a source that takes visits claim by claim, of the relay's rules (how many rows a lease
+takes, when it holds back or lets documents gather), and of workers that fork once a job and build one chunk while the
+last is being stored.
 """
 
 import heapq
@@ -12,8 +13,11 @@ from dataclasses import dataclass, field
 
 from hip.application.bundling import CHUNK
 from hip.application.relay import ENOUGH_WAITING, LARGE_BATCH
+from hip.application.visit_sources import CLAIMED
+from hip.application.waits import Waits
 
 FORK, POLL, WAKE = 0.09, 1.0, 0.02  # seconds: CPU of a fork, the relay's poll, and how soon it is woken
+GATHER = Waits().gather.total_seconds()
 Action = Callable[[], None]
 
 
@@ -30,6 +34,7 @@ class Costs:
     rate: float
     cores: float
     workers: int
+    source: float = 0.0
 
     @property
     def build(self) -> float:
@@ -110,6 +115,7 @@ class Pipeline:
     stored: int = 0
     waits: list[tuple[float, int]] = field(default_factory=list)
     woken: bool = False
+    gathered: float = -GATHER
 
     def __post_init__(self) -> None:
         self.idle = self.count
@@ -121,13 +127,29 @@ class Pipeline:
             self.woken = True
             self.line.at(self.line.now + WAKE, self._relay)
 
+    def take(self, bundles: int, source: Cores) -> None:
+        """A source takes so many from a hospital's list, as fast as it can, claim by claim."""
+        claim = min(bundles, max(1, round(CLAIMED * self.costs.bundles_a_visit)))
+
+        def taken() -> None:
+            self.arrive(claim)
+            if bundles > claim:
+                self.take(bundles - claim, source)
+
+        source.compute(claim * self.costs.source, taken)
+
     def _poll(self) -> None:
         self._relay()
         self.line.at(self.line.now + POLL, self._poll)
 
     def _relay(self) -> None:
+        """Full jobs at once; what does not fill one waits until so much time has passed since the last that did not."""
         self.woken = False
         while self.outbox and len(self.queue) < max(ENOUGH_WAITING, self.count):
+            if sum(bundles for _, bundles in self.outbox) < LARGE_BATCH:
+                if self.line.now < self.gathered + GATHER:
+                    break
+                self.gathered = self.line.now
             job: list[tuple[float, int]] = []
             room = LARGE_BATCH
             while room and self.outbox:

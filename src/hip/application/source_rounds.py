@@ -24,7 +24,7 @@ MOST_LATE = 200
 ASKED = 1_000
 """Visits of one round that are asked about: those that nobody has asked about for longest."""
 
-MOST_UNFINISHED = 10_000
+MOST_UNFINISHED = 5_000
 """With so many taken and not finished no more are taken: they would come due again before a worker comes to them."""
 
 
