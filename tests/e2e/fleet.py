@@ -2,7 +2,9 @@
 
 import json
 import random
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,6 +89,9 @@ class Fleet:
     def stop(self, name: str) -> int | None:
         """SIGTERM, to which it must end well, and nobody in its place; its exit code."""
         process = self.group.processes[name]
+        while not _minds_sigterm(process.pid):
+            process.require_running()
+            time.sleep(0.05)
         process.stop()
         assert "Traceback" not in process.log.read_text(encoding="utf-8", errors="replace")
         self.names.remove(name)
@@ -108,6 +113,13 @@ class Fleet:
 
     def tails(self) -> str:
         return "".join(self.group.processes[name].tail() for name in self.names)
+
+
+def _minds_sigterm(pid: int) -> bool:
+    """Whether it has come so far: one that is still starting just ends."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @contextmanager

@@ -34,10 +34,6 @@ async def _until(what: str, reached: Callable[[], Awaitable[bool]], fleet: Fleet
         await asyncio.sleep(0.1)
 
 
-async def _closed_but_refused(hospital: AmritHospital) -> bool:
-    return len(await hospital.closed()) == len(hospital.wanted())
-
-
 async def _judge(running: Fleet, hospital: AmritHospital) -> None:
     """The books of both sides: every document of every visit, and in the trigger table what became of each row."""
     await hospital.outcome.judge(running, hospital.wanted())
@@ -66,14 +62,14 @@ async def _small(running: Fleet, hospital: AmritHospital) -> None:
     # One ends well and puts its rows back; the other has them long before their claims run out.
     assert await asyncio.to_thread(running.stop, "source-0") == 0
     running.start(workers=2)
-    await _until("every flag is set", lambda: _closed_but_refused(hospital), running, within=90)
+    await _until("every flag is set", hospital.at_rest, running, within=90)
     assert await hospital.flagged_too_early() == []
     (late,) = hospital.some_closed(await hospital.closed(), random.Random(SEED), 1)
     await hospital.report_late(late)
 
     async def second_version() -> bool:
         stored = await hospital.outcome.rows("SELECT count(*) FROM visits WHERE version = 2")
-        return stored == [(1,)] and await _closed_but_refused(hospital)
+        return stored == [(1,)] and await hospital.at_rest()
 
     await _until("the late result is in a new version", second_version, running, within=60)
     await hospital.outcome.drained(running, within=60)
@@ -119,7 +115,7 @@ async def _shaken(
     ending = asyncio.create_task(_ending(running, hospital, count, over))
     await shaken(running, ending, every, events)
     deadline = time.monotonic() + 300
-    while not await _closed_but_refused(hospital) or len(await _second_versions(hospital)) < len(hospital.late):
+    while not await hospital.at_rest() or len(await _second_versions(hospital)) < len(hospital.late):
         assert not watch.done(), watch.result()
         assert time.monotonic() < deadline, f"{await hospital.rows()}{running.tails()}"
         await hospital.ten_minutes_pass()  # for rows of sources that were killed

@@ -1,6 +1,6 @@
 """AMRIT's rows become records whose documents are valid, or a reason that names a field and no value."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from hip.adapters.amrit import findings
 from hip.adapters.amrit import result_sets as sets
 from hip.adapters.amrit.layouts import TooFewColumns
 from hip.adapters.amrit.records import visit_record
-from hip.adapters.amrit.result_sets import KEY
+from hip.adapters.amrit.result_sets import KEY, ResultSet
 from hip.adapters.amrit.sample_visits import Rows, visits
 from hip.adapters.amrit.values import coded_terms, moment, number, several, words
 from hip.adapters.fhir.composition.composer import FhirComposer
@@ -103,6 +103,18 @@ def test_what_no_record_could_be_read_with_is_refused_by_its_name(column: str, f
     people = [{**row, column: "x" * 20_001} for row in rows[sets.DEMOGRAPHICS.table]]
     with pytest.raises(InvalidValue, match=field):
         record_of({**rows, sets.DEMOGRAPHICS.table: people})
+
+
+@pytest.mark.parametrize("result_set", [sets.LAB_RESULTS, sets.COMPLAINTS, sets.MEDICATIONS], ids=lambda one: one.name)
+def test_rows_in_another_order_are_the_same_record(result_set: ResultSet) -> None:
+    """What comes later is further behind, wherever the database keeps it."""
+    for _, rows in visits(60, seed=2, facility=HIP, trigger=TRIGGER, odd=0):
+        if len(held := rows.get(result_set.table, [])) > 1:
+            break
+    for minute, row in enumerate(held):
+        row["createddate"] = datetime.fromisoformat("2026-03-02T12:00:00") + timedelta(minutes=minute)
+    before = record_of(rows)
+    assert record_of({**rows, result_set.table: held[::-1]}) == before
 
 
 def test_the_last_mapping_with_an_abha_wins() -> None:

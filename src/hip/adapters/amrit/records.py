@@ -7,7 +7,7 @@ from datetime import datetime
 from hip.adapters.amrit import findings
 from hip.adapters.amrit import result_sets as sets
 from hip.adapters.amrit.names import AmritNames
-from hip.adapters.amrit.result_sets import Row
+from hip.adapters.amrit.result_sets import NUMBERS, Row
 from hip.adapters.amrit.values import moment, words
 from hip.domain import identifiers
 from hip.domain.errors import InvalidValue
@@ -34,17 +34,31 @@ def visit_record(code: VisitCode, category: object, visited: object, found: Foun
         start=start,
         patient=_patient(found[sets.DEMOGRAPHICS.name]),
         practitioner=_practitioner(found[sets.PRACTITIONERS.name]),
-        complaints=findings.complaints(found[sets.COMPLAINTS.name]),
-        diagnoses=findings.diagnoses(found[sets.DIAGNOSES.name]),
+        complaints=findings.complaints(_as_made(found[sets.COMPLAINTS.name])),
+        diagnoses=findings.diagnoses(_as_made(found[sets.DIAGNOSES.name])),
         vitals=findings.vitals(found[sets.VITALS.name]),
-        allergies=findings.allergies(found[sets.ALLERGIES.name]),
-        family_history=findings.family(found[sets.FAMILY.name]),
-        current_medications=findings.history(found[sets.HISTORY.name]),
-        medications=findings.medications(found[sets.MEDICATIONS.name]),
-        follow_ups=findings.follow_ups(found[sets.APPOINTMENTS.name], start=start),
-        lab_reports=findings.lab_reports(found[sets.LAB_RESULTS.name]),
-        immunizations=findings.immunizations(found[sets.IMMUNIZATIONS.name]),
+        allergies=findings.allergies(_as_made(found[sets.ALLERGIES.name])),
+        family_history=findings.family(_as_made(found[sets.FAMILY.name])),
+        current_medications=findings.history(_as_made(found[sets.HISTORY.name])),
+        medications=findings.medications(_as_made(found[sets.MEDICATIONS.name])),
+        follow_ups=findings.follow_ups(_as_made(found[sets.APPOINTMENTS.name]), start=start),
+        lab_reports=findings.lab_reports(_as_made(found[sets.LAB_RESULTS.name])),
+        immunizations=findings.immunizations(_as_made(found[sets.IMMUNIZATIONS.name])),
     )
+
+
+def _as_made(rows: Sequence[Row]) -> Sequence[Row]:
+    """Oldest first: a database answers in what order it likes, and the same visit must be the same record each time.
+
+    What was made at one moment comes by its number, where AMRIT has one.
+    """
+
+    def made(row: Row) -> tuple[float, int]:
+        at = moment(row["createddate"])
+        number = next((row[name] for name in NUMBERS if name in row), None)
+        return at.timestamp() if at is not None else 0.0, number if isinstance(number, int) else 0
+
+    return sorted(rows, key=made)
 
 
 def _visit_class(category: str) -> VisitClass:

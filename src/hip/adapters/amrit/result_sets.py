@@ -13,6 +13,8 @@ from hip.adapters.amrit.layouts import TooFewColumns
 
 Row = Mapping[str, Any]
 KEY = "source_key"
+NUMBERS = ("id", "prescribeddrugid", "prescriptionid", "tmrequestid")
+"""What AMRIT numbers the rows of a result set by, where it does."""
 
 
 class Argument(Enum):

@@ -12,7 +12,7 @@ from typing import Any
 
 from hip.adapters.amrit import result_sets as sets
 from hip.adapters.amrit import sample_people as people
-from hip.adapters.amrit.result_sets import KEY, ResultSet
+from hip.adapters.amrit.result_sets import KEY, NUMBERS, ResultSet
 from hip.domain.identifiers import HipId
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -234,7 +234,7 @@ class _Visit:
             "createdby": "nurse1",
             "visitcode": self._code,
         }
-        stated |= values
+        stated |= dict.fromkeys(NUMBERS, self._number * 100 + len(self._rows[result_set.table])) | values
         row = {name: stated.get(name) for name in result_set.names}
         if self._oddity == "empty texts":
             row |= {name: "" for name in ("sctcode", "remarks", "description", "createdby") if name in row}
