@@ -14,7 +14,7 @@ from dependency_injector.providers import Object
 from hip.application.ports import Alarm, Composer
 from hip.application.storage import Listing
 from hip.domain.callbacks import Callback
-from hip.entrypoints.container import AnyAdapters, UseCases, adapters_for, use_cases
+from hip.entrypoints.container import AnyAdapters, adapters_for, use_cases
 from hip.entrypoints.demo.stages import CLIENT_ID, CLIENT_SECRET, HIP_ID, HIP_NAME, settings_of
 from hip.entrypoints.http.app import create_app
 from hip.entrypoints.sandbox.gateway.app import create_app as create_gateway
@@ -22,6 +22,7 @@ from hip.entrypoints.sandbox.gateway.config import GatewayConfig
 from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
 from hip.entrypoints.sandbox.parties import Client, Patient, Register, Service
 from hip.entrypoints.sandbox.routing import RoutingTransport, started
+from hip.entrypoints.use_cases import UseCases
 
 KEYS = GatewayKeys.generate()
 OTHER_KEYS = GatewayKeys.generate()
