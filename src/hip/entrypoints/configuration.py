@@ -9,7 +9,8 @@ from hip.application.audit import NoteConfiguration
 from hip.application.ports import Facilities
 from hip.domain.errors import Transient
 from hip.entrypoints.logs import log
-from hip.entrypoints.settings import ApiKeySetting, FacilitySetting, Settings
+from hip.entrypoints.settings import Settings
+from hip.entrypoints.tenant_settings import ApiKeySetting, FacilitySetting
 
 
 async def noted(note: NoteConfiguration, settings: Settings, facilities: Facilities) -> None:

@@ -2,38 +2,22 @@
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hip.adapters.gateway.paths import OUTBOUND, Inbound
 from hip.adapters.otp_sender import DEFAULT_BODY
 from hip.application.outbox_storage import Topic
-from hip.domain import identifiers
-from hip.domain.errors import DomainError, InvalidValue
-from hip.domain.facilities import Facility
-from hip.domain.identifiers import HipId
-from hip.domain.patients import Address
+from hip.entrypoints.setting_faults import SettingsInvalid, faults_of
+from hip.entrypoints.tenant_settings import ApiKeySetting, FacilitySetting
 
 SANDBOX_KEY = "sandbox"
 _SANDBOX_GATEWAY = "https://dev.abdm.gov.in/api/hiecm"
-
-
 _SQL_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
-
-
+_HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z")
 _SCHEMES = {
     "amrit_mongo_url": ("mongodb://", "mongodb+srv://"),
     "amrit_url": ("postgresql+asyncpg://", "mysql+asyncmy://"),
@@ -41,70 +25,6 @@ _SCHEMES = {
     "mongo_url": ("mongodb://", "mongodb+srv://"),
     "redis_url": ("redis://", "rediss://", "unix://"),
 }
-
-
-_HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z")
-
-
-class SettingsInvalid(DomainError):
-    """One or more settings are missing or bad; ``faults`` are (setting, what was expected)."""
-
-    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        super().__init__("settings: " + "; ".join(f"{name}: {expected}" for name, expected in faults))
-        self.faults = tuple(faults)
-
-
-class FacilitySetting(BaseModel):
-    """One element of HIP_FACILITIES."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    name: str = Field(min_length=1)
-    phone: str | None = None
-    email: str | None = None
-    line: str | None = None
-    district: str | None = None
-    state: str | None = None
-    pincode: str | None = None
-    counters: tuple[str, ...] = ()
-    display_name: str | None = Field(default=None, min_length=1)
-    sms_contact: str | None = Field(default=None, min_length=1, max_length=40)
-    discovery: bool = True
-    discovery_per_hour: int | None = Field(default=None, ge=1, le=1000)
-
-    @field_validator("id")
-    @classmethod
-    def _is_a_hip_id(cls, value: str) -> str:
-        try:
-            return identifiers.hip_id(value, field="id")
-        except InvalidValue as fault:
-            raise ValueError(f"expected {fault.expected}") from None
-
-    def facility(self) -> Facility:
-        address = Address(line=self.line, district=self.district, state=self.state, pincode=self.pincode)
-        return Facility(
-            hip_id=HipId(self.id),
-            name=self.name,
-            phone=self.phone,
-            email=self.email,
-            address=address,
-            counters=self.counters,
-            display_name=self.display_name,
-            sms_contact=self.sms_contact,
-            discovery=self.discovery,
-            discovery_per_hour=self.discovery_per_hour,
-        )
-
-
-class ApiKeySetting(BaseModel):
-    """One element of HIP_API_KEYS: the SHA-256 of a key in hex, and the HIPs it may act for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1)
-    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
-    hips: tuple[str, ...] = Field(min_length=1)
 
 
 class Settings(BaseSettings):
@@ -340,22 +260,8 @@ class Settings(BaseSettings):
         try:
             return cls(**overrides)
         except ValidationError as invalid:
-            raise SettingsInvalid(_faults(invalid)) from None
+            raise SettingsInvalid(faults_of(invalid)) from None
 
 
 def _given(value: object) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-
-def _faults(invalid: ValidationError) -> list[tuple[str, str]]:
-    """Setting names and expectations, never the values: a secret may be among them."""
-    faults: list[tuple[str, str]] = []
-    for error in invalid.errors(include_input=False, include_url=False):
-        message = error["msg"].removeprefix("Value error, ")
-        if not error["loc"]:
-            faults += [(part.partition(": ")[0], part.partition(": ")[2]) for part in message.split("; ")]
-            continue
-        name, *rest = error["loc"]
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
-        faults.append((f"HIP_{str(name).upper()}{where}", message))
-    return faults

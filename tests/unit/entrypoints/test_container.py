@@ -10,7 +10,7 @@ from tests.builders.edge import settings_in_memory
 from hip.application.mirrors import NoMirror
 from hip.entrypoints.container import adapters_for, opened, use_cases
 from hip.entrypoints.demo.stages import settings_of
-from hip.entrypoints.settings import SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
 
 
 def _environment(storage: str, folder: Path) -> dict[str, str]:

@@ -7,7 +7,8 @@ import pytest
 from hip.application.gateway_events import AccountChanged
 from hip.entrypoints import outbound
 from hip.entrypoints.demo.stages import settings_of
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 
 FACILITIES = json.dumps([{"id": "IN0410000123", "name": "Demo Clinic"}])
 PRODUCTION = {

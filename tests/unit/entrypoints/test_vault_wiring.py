@@ -18,7 +18,8 @@ from hip.entrypoints import wiring
 from hip.entrypoints.cli.main import app
 from hip.entrypoints.container import adapters_for
 from hip.entrypoints.demo.stages import settings_of
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 from hip.entrypoints.vault_token import kept_alive
 
 CONTEXT = "IN0410000123/link-token/7"

@@ -10,7 +10,8 @@ from tests.unit.push.pages import PAGE
 from hip.adapters.push.addresses import AddressRules
 from hip.adapters.push.client import HttpPusher, PushSettings
 from hip.domain.errors import GatewayRefused, PushRefused, Transient
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 
 pytestmark = pytest.mark.anyio
 

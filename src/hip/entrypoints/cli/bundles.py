@@ -15,7 +15,8 @@ from hip.domain.identifiers import HipId
 from hip.domain.visits import VisitRecord
 from hip.entrypoints.cli.inspection import show
 from hip.entrypoints.cli.validation import validate
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 
 _USAGE = 2
 

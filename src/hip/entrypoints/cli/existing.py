@@ -11,7 +11,8 @@ from rich.progress import Progress
 from hip.application.existing_documents import Fate, Kind
 from hip.entrypoints.cli.positions import Position, read_positions, write_positions
 from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 
 _AT_ONCE = 100
 """Documents read, validated and stored together; the position is written after each such batch."""

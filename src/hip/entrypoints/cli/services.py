@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 
 database = typer.Typer(help="The databases.", no_args_is_help=True)
 

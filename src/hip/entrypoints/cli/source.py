@@ -15,7 +15,8 @@ from hip.domain.errors import Transient
 from hip.domain.identifiers import HipId
 from hip.entrypoints.cli import existing
 from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 
 app = typer.Typer(help="Visits from AMRIT's own database, and its documents.", no_args_is_help=True)
 app.command("import")(existing.import_documents)

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hip.domain.errors import DomainError, InvalidValue, Transient
-from hip.entrypoints.settings import Settings, SettingsInvalid
+from hip.entrypoints.setting_faults import SettingsInvalid
+from hip.entrypoints.settings import Settings
 
 DONE, SOME_FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """design.md: 0 done, 1 some failed, 2 usage or input, 3 a server is unreachable."""

@@ -11,7 +11,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from hip.domain.identifiers import HipId
-from hip.entrypoints.settings import SANDBOX_KEY, ApiKeySetting, Settings
+from hip.entrypoints.settings import SANDBOX_KEY, Settings
+from hip.entrypoints.tenant_settings import ApiKeySetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
