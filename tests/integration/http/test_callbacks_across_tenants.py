@@ -105,6 +105,8 @@ async def filled(service: Edge) -> None:
                     status=status,
                     request_id=RequestId(CALLS[flow][1]),
                     led_by=VisitCode(visit),
+                    created_at=now,
+                    updated_at=now,
                 )
             )
         for number, (flow, (key, request_id)) in enumerate(CALLS.items()):
