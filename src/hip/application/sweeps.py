@@ -4,16 +4,16 @@ callbacks that nobody reads, a clock that the gateway finds wrong.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from hip.application.consent_ends import end_consent
+from hip.application.last_alarms import LastAlarms
 from hip.application.ports import Alarm, Clock
 from hip.application.storage import Units
 from hip.application.waits import Waits
 from hip.domain.audit import AuditEntry
 from hip.domain.consents import ConsentStatus, SignatureState
 from hip.domain.errors import WRONG_CLOCK
-from hip.domain.identifiers import HipId, RequestId
 from hip.domain.link_attempts import WRONG_OTP
 
 _AT_ONCE = 50
@@ -140,7 +140,7 @@ class SweepCallbacks:
     clock: Clock
     waits: Waits
     alarm: Alarm
-    _told: dict[HipId, datetime] = field(default_factory=dict, repr=False)
+    _told: LastAlarms = field(default_factory=LastAlarms, repr=False)
 
     async def __call__(self) -> int:
         """For how many HIPs an alarm went out."""
@@ -149,9 +149,8 @@ class SweepCallbacks:
             oldest = await uow.callbacks.overdue(before=now - self.waits.on_notify)
         told = 0
         for callback in oldest:
-            last = self._told.get(callback.hip_id)
-            if last is None or now - last >= self.waits.on_notify:
-                self._told[callback.hip_id] = now
+            if self._told.due(callback.hip_id, now=now, every=self.waits.on_notify):
+                self._told.note(callback.hip_id, callback.id, now=now)
                 waited = f"{(now - callback.received_at).total_seconds():.0f}s"
                 self.alarm("callbacks-unread", hip_id=callback.hip_id, subject=callback.id, detail=waited)
                 told += 1
@@ -169,7 +168,7 @@ class SweepClock:
     units: Units
     clock: Clock
     alarm: Alarm
-    _told: dict[HipId, tuple[datetime, RequestId]] = field(default_factory=dict, repr=False)
+    _told: LastAlarms = field(default_factory=LastAlarms, repr=False)
 
     async def __call__(self) -> int:
         """For how many HIPs an alarm went out."""
@@ -177,10 +176,11 @@ class SweepClock:
         async with self.units() as uow:
             refused = await uow.exchanges.refused_lately(WRONG_CLOCK, since=now - _LATELY)
         for each in refused:
-            at, last = self._told.get(each.hip_id, (None, None))
-            if each.times < _SEVERAL or each.last == last or (at is not None and now - at < _ONE_MINUTE):
+            if each.times < _SEVERAL or self._told.was_about(each.hip_id, each.last):
                 continue
-            self._told[each.hip_id] = (now, each.last)
+            if not self._told.due(each.hip_id, now=now, every=_ONE_MINUTE):
+                continue
+            self._told.note(each.hip_id, each.last, now=now)
             self.alarm("clock-refused", hip_id=each.hip_id, subject=each.last, detail=f"{each.times} refusals")
             told += 1
         return told
