@@ -137,6 +137,7 @@ def test_hip_id_leads_every_key_and_every_index_that_serves_one_hip(empty_url: s
         "uq_outbox_id",
         "ix_exchanges_overdue",
         "ix_attempts_wrong_clock",
+        "ix_ndhm_trigger_visit_data_processed_at",
         "ix_health_information_created_at",
         "uq_health_information_id",
         "ix_consents_data_erase_at",
