@@ -116,11 +116,9 @@ def _folded(
 
 async def _learn(uow: UnitOfWork, hip_id: HipId, stated: Sequence[Patient]) -> None:
     """What the records state of their patients, in their order."""
-    await uow.patients.add_missing(stated, hip_id=hip_id)
-    before = {
-        patient.reference: patient
-        for patient in await uow.patients.lock_several(hip_id, [patient.reference for patient in stated])
-    }
+    before = {patient.reference: patient for patient in reversed(stated)}
+    if await uow.patients.add_missing(stated, hip_id=hip_id) < len(before):
+        before = {each.reference: each for each in await uow.patients.lock_several(hip_id, list(before))}
     after: dict[PatientReference, Patient] = dict(before)
     for patient in stated:
         # Over itself, as it was added a moment ago, a patient changes nothing.

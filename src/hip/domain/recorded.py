@@ -6,9 +6,10 @@ Dates that may be partial are ISO text: ``2019``, ``2019-05`` or ``2019-05-12``.
 """
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from hip.domain.errors import InvalidValue
 
@@ -21,6 +22,7 @@ _LOINC = re.compile(r"[0-9]{1,8}-[0-9]\Z")
 _MAX_OFFSET = timedelta(hours=14)
 
 
+@lru_cache(maxsize=1024)
 def camel_case(name: str) -> str:
     """``birth_date`` as ``birthDate``: fields are named to callers as they stand in the visit record."""
     head, *tail = name.split("_")
@@ -88,12 +90,14 @@ class Recorded:
     """Anything written down at a visit: every text in it is checked, and its repr says only what kind it is."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            held = getattr(self, each.name)
+        for name in self.__dataclass_fields__:
+            held = getattr(self, name)
+            if held is None:
+                continue
             if type(held) is str:
-                checked_text(held, field=camel_case(each.name))
+                checked_text(held, field=camel_case(name))
             elif isinstance(held, datetime):
-                aware(held, field=camel_case(each.name))
+                aware(held, field=camel_case(name))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Integer, RowMapping, Select, Text, cast, literal, select, union_all
+from sqlalchemy import Integer, RowMapping, Select, Text, bindparam, cast, literal, select, union_all
 
-from hip.adapters.postgres.statements import Statements, in_columns, insert_all_missing, rows_of, upsert_all
+from hip.adapters.postgres.statements import Statements, in_columns, insert_all_missing, rows_of, unnested, upsert_all
 from hip.adapters.postgres.tables.clinical import patients
 from hip.domain.discovery import Demographics, PatientIdentifiers
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId, PatientReference
@@ -27,6 +27,14 @@ _COLUMNS = (
 )
 _SAVED = upsert_all(patients, _COLUMNS)
 _ADDED = insert_all_missing(patients, _COLUMNS)
+_NAMED = unnested(patients, "reference")
+_LOCKED = (
+    select(patients)
+    .join(_NAMED, patients.c.reference == _NAMED.c.reference)
+    .where(patients.c.hip_id == bindparam("of"))
+    .order_by(patients.c.reference.collate("C"))
+    .with_for_update(of=patients)
+)
 
 
 def _row(patient: Patient, hip_id: HipId) -> dict[str, Any]:
@@ -94,14 +102,8 @@ class PostgresPatients:
         return await self._statements.count(_ADDED, in_columns(rows, *_COLUMNS))
 
     async def lock_several(self, hip_id: HipId, references: Sequence[PatientReference]) -> Sequence[Patient]:
-        named = rows_of("named", reference=(Text(), list(dict.fromkeys(references))))
-        rows = await self._statements.all(
-            select(patients)
-            .join(named, patients.c.reference == named.c.reference)
-            .where(patients.c.hip_id == hip_id)
-            .order_by(patients.c.reference.collate("C"))
-            .with_for_update(of=patients)
-        )
+        named = {"of": hip_id, "reference": list(dict.fromkeys(references))}
+        rows = await self._statements.all(_LOCKED, named)
         return [_patient(row) for row in rows]
 
     async def get(self, hip_id: HipId, reference: PatientReference) -> Patient | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -12,13 +13,23 @@ from sqlalchemy import (
     TableValuedAlias,
     Text,
     and_,
+    bindparam,
     func,
     select,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert
 
-from hip.adapters.postgres.statements import Statements, in_columns, insert_all_missing, listed, rows_of, upsert_all
+from hip.adapters.postgres.statements import (
+    Statements,
+    in_columns,
+    insert_all_missing,
+    listed,
+    rows_of,
+    unnested,
+    upsert_all,
+)
 from hip.adapters.postgres.tables.clinical import visits
 from hip.application.bundle_storage import KnownVisit, Place, ReceivedSpan
 from hip.application.ports import KeyVault, VisitRecords
@@ -29,6 +40,13 @@ from hip.domain.triggers import Trigger
 _COLUMNS = ("hip_id", "visit_code", "patient_reference", "sealed_source", "digest", "version", "received_at")
 _SAVED = upsert_all(visits, _COLUMNS)
 _ADDED = insert_all_missing(visits, _COLUMNS).returning(visits.c.visit_code)
+_NAMED = unnested(visits, "visit_code")
+_KNOWN = (
+    select(visits.c.visit_code, visits.c.version, visits.c.digest)
+    .join(_NAMED, visits.c.visit_code == _NAMED.c.visit_code)
+    .where(visits.c.hip_id == bindparam("of"))
+)
+_LOCKED = _KNOWN.order_by(visits.c.visit_code).with_for_update(of=visits)
 _TRIGGER_COLUMNS = ("hip_id", "visit_code", "processed", "created_at", "processed_at")
 
 
@@ -54,11 +72,10 @@ class PostgresVisits:
         return frozenset(VisitCode(row["visit_code"]) for row in added)
 
     async def known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
-        return await self._known(_named(hip_id, visit_codes))
+        return await self._known(_KNOWN, hip_id, visit_codes)
 
     async def lock_known(self, hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Mapping[VisitCode, KnownVisit]:
-        in_order = _named(hip_id, visit_codes).order_by(visits.c.visit_code)
-        return await self._known(in_order.with_for_update(of=visits))
+        return await self._known(_LOCKED, hip_id, visit_codes)
 
     async def lock(self, hip_id: HipId, visit_code: VisitCode) -> Visit | None:
         return await self._one(_by_code(visits, hip_id, visit_code).with_for_update())
@@ -116,8 +133,11 @@ class PostgresVisits:
         rows = await self._statements.all(listed(select(visits), visits, listing, at="received_at"))
         return [self._visit(row) for row in rows]
 
-    async def _known(self, statement: Select[Any]) -> Mapping[VisitCode, KnownVisit]:
-        rows = await self._statements.all(statement)
+    async def _known(
+        self, statement: Select[Any], hip_id: HipId, visit_codes: Sequence[VisitCode]
+    ) -> Mapping[VisitCode, KnownVisit]:
+        codes = list(dict.fromkeys(visit_codes))
+        rows = await self._statements.all(statement, {"of": hip_id, "visit_code": codes})
         return {VisitCode(row["visit_code"]): KnownVisit(version=row["version"], digest=row["digest"]) for row in rows}
 
     def _rows(self, several: Sequence[Visit]) -> Sequence[Mapping[str, Any]]:
@@ -167,17 +187,13 @@ def _by_code(table: Table, hip_id: HipId, visit_code: VisitCode) -> Select[Any]:
     return select(table).where(table.c.hip_id == hip_id, table.c.visit_code == visit_code)
 
 
-def _named(hip_id: HipId, visit_codes: Sequence[VisitCode]) -> Select[Any]:
-    codes = _codes(visit_codes)
-    return (
-        select(visits.c.visit_code, visits.c.version, visits.c.digest)
-        .join(codes, visits.c.visit_code == codes.c.code)
-        .where(visits.c.hip_id == hip_id)
-    )
-
-
 def _codes(visit_codes: Sequence[VisitCode]) -> TableValuedAlias:
     return rows_of("codes", code=(Text(), list(dict.fromkeys(visit_codes))))
+
+
+@cache
+def _trigger_upsert(table: Table) -> Insert:
+    return upsert_all(table, _TRIGGER_COLUMNS)
 
 
 class PostgresTriggers:
@@ -192,7 +208,7 @@ class PostgresTriggers:
         rows = [{name: getattr(trigger, name) for name in _TRIGGER_COLUMNS} for trigger in triggers]
         if rows:
             rows.sort(key=lambda row: (row["hip_id"], row["visit_code"]))
-            await self._statements.run(upsert_all(self._table, _TRIGGER_COLUMNS), in_columns(rows, *_TRIGGER_COLUMNS))
+            await self._statements.run(_trigger_upsert(self._table), in_columns(rows, *_TRIGGER_COLUMNS))
 
     async def get(self, hip_id: HipId, visit_code: VisitCode) -> Trigger | None:
         columns = self._table.c

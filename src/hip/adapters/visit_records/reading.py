@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -26,6 +26,8 @@ _MAX_BYTES = MAX_VISIT_BYTES * 4 // 3 + 4 * 1024 * 1024
 _YEAR = re.compile(r"\d{4}\Z")
 _T = TypeVar("_T")
 _BY_HAND = frozenset({"hip_id", "visit_code", "patient", "hi_types"})
+_CLINICAL = tuple(name for name in structs.VisitRecord.__struct_fields__ if name not in _BY_HAND)
+_KEPT = (type(None), str, bool)
 
 
 class VisitRecordReader:
@@ -63,7 +65,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _visit(wire: structs.VisitRecord) -> VisitRecord:
-    clinical = {name: _value(getattr(wire, name), camel_case(name)) for name in _clinical_fields()}
+    clinical = _values(wire, _CLINICAL, "")
     return VisitRecord(
         hip_id=identifiers.hip_id(wire.hip_id),
         visit_code=VisitCode(identifiers.reference(wire.visit_code, field="visitCode")),
@@ -71,10 +73,6 @@ def _visit(wire: structs.VisitRecord) -> VisitRecord:
         hi_types=tuple(HiType.parse(name, field=f"hiTypes[{at}]") for at, name in enumerate(wire.hi_types)),
         **clinical,
     )
-
-
-def _clinical_fields() -> tuple[str, ...]:
-    return tuple(name for name in structs.VisitRecord.__struct_fields__ if name not in _BY_HAND)
 
 
 def _patient(wire: structs.Patient) -> Patient:
@@ -125,8 +123,17 @@ def _value(held: Any, path: str) -> Any:
     return held
 
 
+def _values(wire: msgspec.Struct, names: Sequence[str], prefix: str) -> dict[str, Any]:
+    """Fields of ``wire`` in the domain's form. Most are kept as they are, and need no path to be named by."""
+    values: dict[str, Any] = {}
+    for name in names:
+        held = getattr(wire, name)
+        values[name] = held if type(held) in _KEPT or held == () else _value(held, prefix + camel_case(name))
+    return values
+
+
 def _recorded(wire: msgspec.Struct, path: str) -> Recorded:
-    values = {name: _value(getattr(wire, name), f"{path}.{camel_case(name)}") for name in wire.__struct_fields__}
+    values = _values(wire, wire.__struct_fields__, f"{path}.")
     if isinstance(wire, structs.Document):
         values["belongs_to"] = HiType.parse(wire.belongs_to, field=f"{path}.belongsTo")
     try:

@@ -1,5 +1,6 @@
 """From a visit record to its canonical JSON bytes: equal records give equal bytes."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,9 @@ from hip.domain.patients import Patient
 from hip.domain.recorded import Recorded, plain
 from hip.domain.visits import VisitRecord
 
+_BESIDE_PATIENT = tuple(name for name in structs.VisitRecord.__struct_fields__ if name != "patient")
+_KEPT = (type(None), str, bool)
+
 
 class VisitRecordWriter:
     """Writes the format of ``hip visits schema``, keys in its order, defaults left out."""
@@ -20,9 +24,7 @@ class VisitRecordWriter:
 
     def write(self, record: VisitRecord) -> bytes:
         """UTF-8 JSON without spaces; ``VisitRecordReader.read`` gives an equal record back."""
-        values = {
-            name: _wire(getattr(record, name)) for name in structs.VisitRecord.__struct_fields__ if name != "patient"
-        }
+        values = _values(record, _BESIDE_PATIENT)
         return self._encoder.encode(structs.VisitRecord(patient=_patient(record.patient), **values))
 
 
@@ -43,11 +45,20 @@ def _patient(patient: Patient) -> structs.Patient:
     )
 
 
+def _values(held: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Fields in the JSON form; most are kept as they are."""
+    values: dict[str, Any] = {}
+    for name in names:
+        value = getattr(held, name)
+        values[name] = value if type(value) in _KEPT else _wire(value)
+    return values
+
+
 def _wire(held: Any) -> Any:
     """The JSON form of one value of the domain."""
     if isinstance(held, Recorded):
         struct = STRUCT_OF[type(held)]
-        return struct(**{name: _wire(getattr(held, name)) for name in struct.__struct_fields__})
+        return struct(**_values(held, struct.__struct_fields__))
     if isinstance(held, tuple):
         return tuple(_wire(each) for each in held)
     if isinstance(held, Decimal):
