@@ -15,7 +15,9 @@ from tests.builders.amrit_servers import MISSING, a_mysql, mysql_program
 from tests.servers import quick_disk
 
 from hip.adapters.amrit.names import AmritNames, Form
+from hip.adapters.amrit.reading import Trigger
 from hip.adapters.amrit.result_sets import VITALS
+from hip.adapters.amrit.routines import Routines
 from hip.adapters.amrit.sample_database import fill, make
 from hip.adapters.amrit.source import AmritVisitSource
 from hip.adapters.amrit.statements import TriggerStatements
@@ -263,3 +265,20 @@ async def test_further_result_sets_are_drained_and_the_connection_goes_on(place:
         assert await source.done(rows, now=NOW) == 3
     finally:
         await source.close()
+
+
+async def test_a_connection_that_read_through_routines_holds_transactions_as_before(place: Place) -> None:
+    """Calls are made without one; what is claimed afterwards over the same connection must not be."""
+    await make(place.url, place.names)
+    await fill(place.url, place.names, count=2, seed=5, facility=HIP, odd=0)
+    engine = create_async_engine(place.url, pool_size=1, max_overflow=0, isolation_level="READ COMMITTED")
+    try:
+        await Routines(engine, place.names, mysql=True).of([Trigger(row_id=1, visit_code=30_000_000_001, patient=7)])
+        async with engine.connect() as connection:
+            assert await connection.get_isolation_level() == "READ COMMITTED"
+            await connection.execute(text(f"UPDATE {TRIGGER} SET visit_reason = 'undone'"))
+            await connection.rollback()
+            (row,) = await _rows(connection, f"SELECT COUNT(*) AS n FROM {TRIGGER} WHERE visit_reason = 'undone'")
+            assert row["n"] == 0
+    finally:
+        await engine.dispose()
