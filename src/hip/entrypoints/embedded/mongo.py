@@ -9,24 +9,20 @@ from pathlib import Path
 
 from hip.entrypoints.embedded import places, wheels
 from hip.entrypoints.embedded.child import Child, Conduct, Launcher
+from hip.entrypoints.embedded.child_server import ChildServer
 
 HOST = "127.0.0.1"
 _OPTIONS = "directConnection=true&w=majority&journal=true"
 _LISTENING = re.compile(rb"listening on [0-9.]+:(\d+)\s")
 
 
-class MongoServer:
+class MongoServer(ChildServer):
     """One SecantusDB server; the port it gets at its first start is kept over restarts."""
 
     def __init__(self, *, home: Path, run: Path, launcher: Launcher) -> None:
         self._home = home
         self._port = 0
-        self._child = Child(conduct=Conduct(name="SecantusDB"), folder=run, launcher=launcher)
-
-    @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        return self._child.pid
+        super().__init__(Child(conduct=Conduct(name="SecantusDB"), folder=run, launcher=launcher))
 
     @property
     def url(self) -> str:
@@ -44,33 +40,11 @@ class MongoServer:
         options = ("--config", str(config), "--log-level", "INFO", "--cache-size", "256M")
         self._child.launch((*command, *options, *where), home=self._home)
 
-    def await_ready(self) -> None:
-        """Wait until it takes connections. Raises ServerFailed."""
-        self._child.await_ready(self._listens)
-
-    def start(self) -> None:
-        """Start and wait until it takes connections. Raises WheelMissing, ServerFailed."""
-        self.launch()
-        self.await_ready()
-
-    def ask_to_stop(self) -> None:
-        """Begin to stop and return at once."""
-        self._child.ask_to_stop()
-
     def stop(self) -> None:
         """Stop with a checkpoint; returns when the process is gone."""
         self._child.stop(nudge=self._connect_once)
 
-    def kill(self) -> None:
-        """SIGKILL; returns when the process is gone."""
-        self._child.kill()
-
-    def restart(self) -> None:
-        """Stop, if it still runs, and start again on the same port."""
-        self.stop()
-        self.start()
-
-    def _listens(self) -> bool:
+    def _is_ready(self) -> bool:
         found = _LISTENING.search(self._child.log.read_bytes())
         if found is None:
             return False

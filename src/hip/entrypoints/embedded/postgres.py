@@ -9,6 +9,7 @@ from pathlib import Path
 from hip.entrypoints.embedded import wheels
 from hip.entrypoints.embedded.account import Account
 from hip.entrypoints.embedded.child import Child, Conduct, Launcher
+from hip.entrypoints.embedded.child_server import ChildServer
 from hip.entrypoints.embedded.databases import PORT, SUPERUSER, Databases
 
 DATABASE = "hip"
@@ -51,7 +52,7 @@ _SETTINGS = {
 }
 
 
-class PostgresServer:
+class PostgresServer(ChildServer):
     """One PostgreSQL cluster; its URL stays the same over restarts."""
 
     def __init__(self, *, home: Path, sockets: Path, run: Path, account: Account | None, launcher: Launcher) -> None:
@@ -60,12 +61,7 @@ class PostgresServer:
         self._home = home
         self._data = home / "data"
         self._account = account
-        self._child = Child(conduct=_CONDUCT, folder=run, launcher=launcher, account=account)
-
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's process id while it runs."""
-        return self._child.pid
+        super().__init__(Child(conduct=_CONDUCT, folder=run, launcher=launcher, account=account))
 
     def launch(self, report: Callable[[str], None] = lambda _: None) -> None:
         """Start, making the cluster first if there is none yet. Raises WheelMissing, ServerFailed, FolderUnusable."""
@@ -81,31 +77,9 @@ class PostgresServer:
 
     def await_ready(self) -> None:
         """Wait until it takes connections, and make the database ``hip`` if there is none. Raises ServerFailed."""
-        self._child.await_ready(self._takes_connections)
+        super().await_ready()
         if DATABASE not in self.databases.names():
             self.databases.create(DATABASE)
-
-    def start(self) -> None:
-        """Start and wait until it takes connections. Raises as ``launch`` and ``await_ready``."""
-        self.launch()
-        self.await_ready()
-
-    def ask_to_stop(self) -> None:
-        """Begin a fast shutdown and return at once."""
-        self._child.ask_to_stop()
-
-    def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back; returns when no process is left."""
-        self._child.stop()
-
-    def kill(self) -> None:
-        """SIGKILL the postmaster; returns when no process of the server is left."""
-        self._child.kill()
-
-    def restart(self) -> None:
-        """Stop, if it still runs, and start again."""
-        self.stop()
-        self.start()
 
     def _initialise(self, installation: Path) -> None:
         """Make the cluster under another name, so that one half made by a killed run is never taken for a whole."""
@@ -115,7 +89,7 @@ class PostgresServer:
         self._child.await_success()
         unfinished.rename(self._data)
 
-    def _takes_connections(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:

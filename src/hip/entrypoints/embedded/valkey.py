@@ -6,22 +6,18 @@ from urllib.parse import quote
 
 from hip.entrypoints.embedded import wheels
 from hip.entrypoints.embedded.child import Child, Conduct, Launcher
+from hip.entrypoints.embedded.child_server import ChildServer
 
 DATABASES = 64
 
 
-class ValkeyServer:
+class ValkeyServer(ChildServer):
     """One Valkey server. It holds nothing that cannot be rebuilt, so every start is empty."""
 
     def __init__(self, *, home: Path, sockets: Path, run: Path, launcher: Launcher) -> None:
         self._home = home
         self._socket = sockets / "valkey.sock"
-        self._child = Child(conduct=Conduct(name="Valkey"), folder=run, launcher=launcher)
-
-    @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        return self._child.pid
+        super().__init__(Child(conduct=Conduct(name="Valkey"), folder=run, launcher=launcher))
 
     def url(self, database: int = 0) -> str:
         """The redis-py URL of one of DATABASES databases."""
@@ -47,33 +43,7 @@ class ValkeyServer:
         self._socket.unlink(missing_ok=True)
         self._child.launch((str(program), *arguments), home=self._home)
 
-    def await_ready(self) -> None:
-        """Wait until it answers PING. Raises ServerFailed."""
-        self._child.await_ready(self._answers)
-
-    def start(self) -> None:
-        """Start and wait until it answers. Raises WheelMissing, ServerFailed."""
-        self.launch()
-        self.await_ready()
-
-    def ask_to_stop(self) -> None:
-        """Begin to stop and return at once."""
-        self._child.ask_to_stop()
-
-    def stop(self) -> None:
-        """Stop; returns when the process is gone."""
-        self._child.stop()
-
-    def kill(self) -> None:
-        """SIGKILL; returns when the process is gone."""
-        self._child.kill()
-
-    def restart(self) -> None:
-        """Stop, if it still runs, and start again, empty."""
-        self.stop()
-        self.start()
-
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1.0)
             try:
