@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import cast
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
+from hip.adapters.redis_failures import translated
 from hip.domain.circuits import Circuit
 from hip.domain.errors import StorageFailed
 
@@ -64,13 +63,13 @@ class RedisCircuitMemory:
         await self._client.aclose()
 
     async def _stored(self, host: str) -> bytes:
-        with _translated():
+        with translated():
             value = await self._client.get(f"{self._prefix}:{host}")
         return value if isinstance(value, bytes) else b""
 
     async def _replaced(self, host: str, stored: bytes, after: Circuit, *, now: datetime) -> bool:
         life = (after.kept_until(now) - now) // timedelta(milliseconds=1)
-        with _translated():
+        with translated():
             done = self._client.eval(_REPLACE, 1, f"{self._prefix}:{host}", stored, _written(after), life)
             return bool(await cast("Awaitable[int]", done))
 
@@ -106,11 +105,3 @@ def _moment(text: str | None) -> datetime | None:
     if moment.tzinfo is None:
         raise ValueError("no time zone")
     return moment
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError):
-        raise StorageFailed("Redis did not answer") from None

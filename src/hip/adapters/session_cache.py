@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
+from hip.adapters.redis_failures import translated
 from hip.application.ports import KeyVault
-from hip.domain.errors import StorageFailed, Unsealable
+from hip.domain.errors import Unsealable
 
 
 class RedisSessionCache:
@@ -41,7 +39,7 @@ class RedisSessionCache:
 
     async def get(self, *, now: datetime) -> tuple[str, datetime] | None:
         """``SessionCache.get``. A value that does not open with our keys is none."""
-        with _translated():
+        with translated():
             sealed = await self._client.get(self._key)
         if not isinstance(sealed, bytes):
             return None
@@ -58,22 +56,14 @@ class RedisSessionCache:
         if life <= 0:
             return
         value = json.dumps({"token": token, "goodUntil": good_until.isoformat()}).encode()
-        with _translated():
+        with translated():
             await self._client.set(self._key, self._vault.seal(value, context=self._key), px=life)
 
     async def drop(self) -> None:
         """``SessionCache.drop``."""
-        with _translated():
+        with translated():
             await self._client.delete(self._key)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError):
-        raise StorageFailed("Redis did not answer") from None

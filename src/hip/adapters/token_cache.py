@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
+from hip.adapters.redis_failures import translated
 from hip.application.ports import KeyVault
-from hip.domain.errors import StorageFailed, Unsealable
+from hip.domain.errors import Unsealable
 from hip.domain.identifiers import AbhaAddress, AbhaNumber, HipId
 from hip.domain.links import LinkToken
 
@@ -35,7 +33,7 @@ class RedisTokenCache:
     async def get(self, hip_id: HipId, abha_address: AbhaAddress, *, now: datetime) -> LinkToken | None:
         """``TokenCache.get``. A value that does not open with our keys is none: Postgres has the token."""
         key = _key(hip_id, abha_address)
-        with _translated():
+        with translated():
             sealed = await self._client.get(key)
         if not isinstance(sealed, bytes):
             return None
@@ -49,7 +47,7 @@ class RedisTokenCache:
         """``TokenCache.put``. An expired token only removes what was there."""
         key = _key(token.hip_id, token.abha_address)
         life = token.life(now=now) // timedelta(milliseconds=1)
-        with _translated():
+        with translated():
             if life > 0:
                 await self._client.set(key, self._vault.seal(_written(token), context=key), px=life)
             else:
@@ -57,12 +55,12 @@ class RedisTokenCache:
 
     async def drop(self, hip_id: HipId, abha_address: AbhaAddress) -> None:
         """``TokenCache.drop``."""
-        with _translated():
+        with translated():
             await self._client.delete(_key(hip_id, abha_address))
 
     async def ping(self) -> None:
         """Raises StorageFailed unless Redis answers."""
-        with _translated():
+        with translated():
             await self._client.ping()
 
     async def close(self) -> None:
@@ -90,11 +88,3 @@ def _read(content: bytes, *, hip_id: HipId, abha_address: AbhaAddress) -> LinkTo
         value=value["value"],
         expires_at=datetime.fromisoformat(value["expiresAt"]),
     )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError):
-        raise StorageFailed("Redis did not answer") from None

@@ -23,6 +23,7 @@ SHARED_BY_ADAPTERS = {
     "name_scripts",
     "name_spellings",
     "projection_shapes",
+    "redis_failures",
 }
 
 
