@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 from tests.builders.conversations import an_exchange
-from tests.builders.databases import a_postgres_database
+from tests.builders.databases import a_postgres_database, connected
 from tests.builders.links import HIP, OTHER_HIP
 from tests.builders.moments import DAY, NOW, SECOND
+from tests.builders.stored_visits import a_bundle_key
 from tests.builders.transfers import a_transfer
 
 from hip.adapters.postgres.units import PostgresDatabase
@@ -17,7 +18,7 @@ from hip.application.storage import Topic
 from hip.application.waits import Waits
 from hip.domain.errors import StorageFailed
 from hip.domain.exchanges import ExchangeId, Flow
-from hip.domain.identifiers import ConsentId, HipId, RequestId, TransactionId
+from hip.domain.identifiers import ConsentId, HipId, RequestId, TransactionId, VisitCode
 
 pytestmark = pytest.mark.anyio
 KEY = "meera.k01@sbx"
@@ -107,3 +108,31 @@ async def test_rel_23_a_request_waits_for_a_consent_that_is_ending_so_that_one_i
         await uow.consents.lock(HIP, CONSENT)
         assert await asyncio.create_task(ask()) is (consent == CONSENT)
     await impatient.close()
+
+
+async def test_documents_that_are_begun_never_wait_in_a_circle_with_visits_that_come_in(
+    database: PostgresDatabase, url: str
+) -> None:
+    first, second = (a_bundle_key(visit_code=VisitCode(code)) for code in ("1", "2"))
+    async with database.unit() as uow:
+        await uow.bundle_jobs.ask_all({first: 1, second: 1}, now=NOW)
+        await uow.commit()
+
+    async def begin() -> int:
+        async with database.unit() as uow:
+            begun = await uow.bundle_jobs.begin([second, first], now=NOW)
+            await uow.commit()
+        return len(begun)
+
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    onlooker = await connected(url)
+    async with database.unit() as uow:
+        await uow.bundle_jobs.ask_all({first: 2}, now=NOW)
+        beginning = asyncio.create_task(begin())
+        async with asyncio.timeout(60):
+            while not await onlooker.fetchval(waiting):
+                await asyncio.sleep(0.01)
+        await uow.bundle_jobs.ask_all({second: 2}, now=NOW)
+        await uow.commit()
+    assert await beginning == 2
+    await onlooker.close()

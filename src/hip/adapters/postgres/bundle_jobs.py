@@ -72,9 +72,19 @@ class PostgresBundleJobs:
         if not keys:
             return []
         named = rows_of("named", **_named(keys))
+        # In the order in which ``ask_all`` writes them: so a batch that begins and one that comes in never wait for
+        # each other both ways.
+        held = (
+            select(*(_JOBS.c[name] for name in _KEY))
+            .join(named, and_(*(_JOBS.c[name] == named.c[name] for name in _KEY)))
+            .where(_JOBS.c.state.not_in(_BUILT))
+            .order_by(*(_JOBS.c[name].collate("C") for name in _KEY))
+            .with_for_update(of=_JOBS)
+            .cte("held")
+        )
         begun = await self._statements.all(
             update(_JOBS)
-            .where(*(_JOBS.c[name] == named.c[name] for name in _KEY), _JOBS.c.state.not_in(_BUILT))
+            .where(*(_JOBS.c[name] == held.c[name] for name in _KEY), _JOBS.c.state.not_in(_BUILT))
             .values(
                 state="building",
                 attempts=_JOBS.c.attempts + 1,
