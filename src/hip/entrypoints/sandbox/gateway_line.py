@@ -1,7 +1,8 @@
 """How the HIU and the patient's app reach the gateway: registration, session, headers (contract §1.2, §1.5)."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from hip.entrypoints.sandbox.moments import Now, stamp
 from hip.entrypoints.sandbox.parties import Client
+from hip.entrypoints.sandbox.routing import HttpClients
 from hip.entrypoints.sandbox.views import Problem
 
 API = "/api/hiecm"
@@ -39,6 +41,17 @@ class GatewayLine:
     now: Now
     http: httpx.AsyncClient | None = None
     _token: str | None = field(default=None, repr=False)
+
+    @asynccontextmanager
+    async def open(self, clients: HttpClients) -> AsyncGenerator[None]:
+        """While the app runs: connected, and made known to the gateway. Raises GatewayAbsent."""
+        async with clients() as http:
+            self.http = http
+            await self.announce()
+            try:
+                yield
+            finally:
+                self.http = None
 
     async def announce(self) -> None:
         """Register the client and its services, then set the bridge URL as any bridge does. Raises GatewayAbsent."""

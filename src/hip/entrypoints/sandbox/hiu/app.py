@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -48,14 +48,8 @@ def create_app(config: HiuConfig, clients: HttpClients = loopback_clients) -> Li
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
-        async with clients() as http:
-            line.http = http
-            await line.announce()
-            try:
-                yield
-            finally:
-                await background.aclose()
-                line.http = None
+        async with line.open(clients), aclosing(background):
+            yield
 
     return Litestar(
         [

@@ -66,13 +66,8 @@ def create_app(config: PatientAppConfig, clients: HttpClients = loopback_clients
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
-        async with clients() as http:
-            line.http = http
-            await line.announce()
-            try:
-                yield
-            finally:
-                line.http = None
+        async with line.open(clients):
+            yield
 
     handlers = [*_callbacks(journeys), *_telephone(telephone), *_journeys(journeys), *_consents(line)]
     return Litestar(handlers, lifespan=[lifespan], openapi_config=None, logging_config=None)
