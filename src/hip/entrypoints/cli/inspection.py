@@ -18,7 +18,7 @@ from hip.domain.hi_types import HiType
 from hip.domain.identifiers import HipId, VisitCode
 from hip.entrypoints.cli.pages import say_page
 from hip.entrypoints.cli.terminal import SOME_FAILED, USAGE, complain, exits_as_promised, lasting_settings, say_json
-from hip.entrypoints.cli.validation import Verdict
+from hip.entrypoints.cli.validation import Guide, MaxMb, Verdict
 from hip.entrypoints.settings import Settings
 
 
@@ -29,13 +29,8 @@ def show(
         bool, typer.Option("--stored", help="FILE is HIP/VISIT/TYPE: the stored bundle that is served.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Verdict, page and gaps as one JSON object.")] = False,
-    guide: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", envvar="HIP_GUIDE", help="A guide compiled by `hip ig compile`, in place of ours."
-        ),
-    ] = None,
-    max_mb: Annotated[int, typer.Option(min=1, max=1024, help="The largest document read, in MiB.")] = MAX_BYTES >> 20,
+    guide: Guide = None,
+    max_mb: MaxMb = MAX_BYTES >> 20,
 ) -> None:
     """Show a document as a patient's app would, with "NA here" wherever the app finds nothing to show.
 

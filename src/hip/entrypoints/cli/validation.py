@@ -25,6 +25,12 @@ _STDIN = "-"
 # Below this number a bar would flash by.
 _LONG_RUN = 20
 
+Guide = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", envvar="HIP_GUIDE", help="A guide compiled by `hip ig compile`, in place of ours."),
+]
+MaxMb = Annotated[int, typer.Option(min=1, max=1024, help="The largest document read, in MiB.")]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -59,13 +65,8 @@ def validate(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array with every issue.")] = False,
     warnings: Annotated[bool, typer.Option("--warnings", help="Also list warnings, not only count them.")] = False,
-    guide: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", envvar="HIP_GUIDE", help="A guide compiled by `hip ig compile`, in place of ours."
-        ),
-    ] = None,
-    max_mb: Annotated[int, typer.Option(min=1, max=1024, help="The largest document read, in MiB.")] = MAX_BYTES >> 20,
+    guide: Guide = None,
+    max_mb: MaxMb = MAX_BYTES >> 20,
 ) -> None:
     """Check FHIR documents against base R4 and the NRCeS profiles.
 
