@@ -38,7 +38,7 @@ async def url(servers: Servers) -> AsyncIterator[str]:
 
 
 SAY = TriggerStatements(trigger_table(NAMES, "postgresql"), NAMES, dialect="postgresql")
-NOW = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=1)
+NOW = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=1)
 
 
 async def _plan(url: str, asked_for: Executable | None = None) -> list[dict[str, Any]]:
@@ -134,3 +134,11 @@ async def test_an_amrit_table_that_exists_is_prepared_for_the_same_plan(url: str
     assert old["hip_due_at"] == datetime.fromisoformat("2024-01-01 10:00")
     await _fill(url, closed=60_000)
     assert "ix_hip_open" in {node.get("Index Name") for node in await _plan(url)}
+    await asked(
+        url,
+        "CREATE TABLE fhir_r_diagnosticreportlab AS SELECT n AS source_key, timestamp '2026-01-03' AS createddate "
+        "FROM generate_series(3001, 3030) n",
+        "ANALYZE",
+    )
+    late = SAY.late(since=datetime.fromisoformat("2026-01-02T12:00"), limit=200)
+    assert "ix_hip_visit" in {node.get("Index Name") for node in await _plan(url, late)}

@@ -150,6 +150,20 @@ async def test_amrits_own_table_is_prepared_whatever_the_case_of_its_names(place
     assert flags[0]["hip_done_at"] == done
 
 
+async def test_the_visits_of_late_results_are_found_by_an_index_that_amrits_own_table_lacks(place: Place) -> None:
+    await asked(place.url, _AMRITS_OWN.format(TRIGGER))
+    for statement in preparation(place.names, "mysql").rstrip().rstrip(";").split(";\n"):
+        await asked(place.url, statement)
+    await _fill(place)
+    some = f"SELECT n AS VisitCode, NOW() AS CreatedDate FROM ({_NUMBERS}) numbers WHERE n BETWEEN 3001 AND 3030"
+    await asked(place.url, f"CREATE TABLE t_lab_testresult AS {some}", "ANALYZE TABLE t_lab_testresult")
+    say = TriggerStatements(trigger_table(place.names, "mysql"), place.names, dialect="mysql")
+    late = say.late(since=NOW.replace(tzinfo=None) - timedelta(days=7), limit=200)
+    written = late.compile(dialect=mysql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
+    plan = await asked(place.url, f"EXPLAIN FORMAT=TRADITIONAL {written}")
+    assert ("ndhm_trg_visitdata", "ix_hip_visit") in {(row["table"], row["key"]) for row in plan}
+
+
 @pytest.mark.skipif(mysql_program() is None, reason=MISSING)
 async def test_a_server_that_minds_no_case_is_read_by_names_in_any() -> None:
     """As AMRIT's is (lower_case_table_names=1): its own procedures use both for the same table."""

@@ -55,6 +55,7 @@ def trigger_table(names: AmritNames, dialect: str, metadata: MetaData | None = N
     else:
         quoted = postgresql.dialect().identifier_preparer.quote(flag)  # type: ignore[no-untyped-call]
         ours.append(Index("ix_hip_open", "hip_due_at", "id", postgresql_where=text(f"{quoted} IS NOT TRUE")))
+    ours.append(Index("ix_hip_visit", "visitcode"))
     return Table(
         names.trigger_table,
         metadata or MetaData(),
@@ -65,7 +66,7 @@ def trigger_table(names: AmritNames, dialect: str, metadata: MetaData | None = N
         Column("visit_reason", String(45)),
         Column("visit_category", String(45)),
         Column("visitid", BigInteger),
-        Column("visitcode", BigInteger, index=True),
+        Column("visitcode", BigInteger),
         Column("visitdate", DateTime),
         Column("created_date", DateTime),
         Column(flag, flag_type),
@@ -75,10 +76,11 @@ def trigger_table(names: AmritNames, dialect: str, metadata: MetaData | None = N
 
 
 def preparation(names: AmritNames, dialect: str) -> str:
-    """What an existing AMRIT database needs: our columns and the index. Safe beside AMRIT's own writer.
+    """What an existing AMRIT database needs: our columns and two indexes. Safe beside AMRIT's own writer.
 
-    On MySQL the columns are invisible, so that an INSERT without column names still fits, and the index is made while
-    others write; on PostgreSQL CONCURRENTLY does the same, which no transaction may contain.
+    On MySQL the columns are invisible, so that an INSERT without column names still fits, and indexes are made while
+    others write; on PostgreSQL CONCURRENTLY does the same, which no transaction may contain. AMRIT's own table has no
+    index but its key's: each look for late results would read all of it.
     """
     speaking: Dialect = mysql.dialect() if dialect == "mysql" else postgresql.dialect()  # type: ignore[no-untyped-call]
     quote = speaking.identifier_preparer.quote
@@ -92,8 +94,11 @@ def preparation(names: AmritNames, dialect: str) -> str:
             "  ADD COLUMN hip_done_at DATETIME(6) NULL INVISIBLE,\n"
             f"  ADD COLUMN hip_open TINYINT GENERATED ALWAYS AS (CASE WHEN {flag} = 1 THEN NULL ELSE 1 END) VIRTUAL "
             "INVISIBLE;\n"
-            f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE hip_open = 1;\n"
             f"CREATE INDEX ix_hip_open ON {table} (hip_open, hip_due_at, id);\n"
+            f"CREATE INDEX ix_hip_visit ON {table} (visitcode);\n"
+            # Neither closed rows nor gaps are locked by it: the writer need not wait.
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
+            f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE hip_open = 1;\n"
         )
     return (
         f"ALTER TABLE {table} ADD COLUMN hip_due_at TIMESTAMP NOT NULL DEFAULT {now},\n"
@@ -102,4 +107,5 @@ def preparation(names: AmritNames, dialect: str) -> str:
         "  ADD COLUMN hip_read_at TIMESTAMP,\n  ADD COLUMN hip_done_at TIMESTAMP;\n"
         f"UPDATE {table} SET hip_due_at = {ENTERED} WHERE {flag} IS NOT TRUE;\n"
         f"CREATE INDEX CONCURRENTLY ix_hip_open ON {table} (hip_due_at, id) WHERE {flag} IS NOT TRUE;\n"
+        f"CREATE INDEX CONCURRENTLY ix_hip_visit ON {table} (visitcode);\n"
     )
