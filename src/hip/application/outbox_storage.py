@@ -159,8 +159,16 @@ class Outbox(Protocol):
         """Rows of every HIP that are ready or leased."""
 
     async def get(self, hip_id: HipId, row_id: int) -> Job | None: ...
-    async def list(self, listing: Listing) -> Sequence[Job]:
-        """Rows that are not done, newest first; ``since`` is compared with ``run_at``."""
+    async def undecided(self, hip_id: HipId, topic: Topic, key: str) -> bool:
+        """True while a row of this key is ready or leased."""
+
+    async def list(
+        self, listing: Listing, *, state: JobState | None = None, topic: Topic | None = None
+    ) -> Sequence[Job]:
+        """Rows that are not done, newest first; ``since`` is compared with ``run_at``.
+
+        Only of this state and this topic, where they are given.
+        """
 
     async def cancel(self, hip_id: HipId, row_id: int) -> bool:
         """A ready or dead row will not be run. False when it is leased, done or cancelled already, or unknown."""

@@ -69,6 +69,7 @@ OPERATIONS: dict[str, Operation] = {
     "outbox.list": lambda uow: uow.outbox.list(Listing()),
     "outbox.cancel": lambda uow: uow.outbox.cancel(HIP, 1),
     "outbox.hurry": lambda uow: uow.outbox.hurry(HIP, Topic.TRANSFER, "t", run_at=NOW),
+    "outbox.undecided": lambda uow: uow.outbox.undecided(HIP, Topic.TRANSFER, "t"),
     "outbox.waiting": lambda uow: uow.outbox.waiting(),
     "callbacks.add": lambda uow: uow.callbacks.add(a_callback()),
     "callbacks.add_all": lambda uow: uow.callbacks.add_all([a_callback()]),

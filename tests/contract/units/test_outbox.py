@@ -269,3 +269,27 @@ async def test_back_fill_waits_behind_everything_else_and_may_be_left_out(units:
         await uow.commit()
     [again] = await lease(units, now=NOW + SECOND)
     assert (again.key, again.backfill) == ("later", True)
+
+
+async def test_jobs_are_listed_by_state_and_topic_and_a_key_is_undecided_while_a_row_of_it_waits(units: Units) -> None:
+    await add(units, "one", "two")
+    await add(units, "three", topic=Topic.SMS)
+    async with units() as uow:
+        assert await uow.outbox.undecided(HIP, Topic.LINK, "one")
+        assert not await uow.outbox.undecided(OTHER_HIP, Topic.LINK, "one")
+        assert not await uow.outbox.undecided(HIP, Topic.SMS, "one")
+        first, second, _ = await uow.outbox.lease(now=NOW, until=NOW + LEASE, limit=3)
+        assert await uow.outbox.undecided(HIP, Topic.LINK, "one"), "a leased row waits as well"
+        await uow.outbox.bury(first.id, 1)
+        await uow.outbox.done(second.id, 1)
+        assert not await uow.outbox.undecided(HIP, Topic.LINK, "one")
+        assert not await uow.outbox.undecided(HIP, Topic.LINK, "two")
+
+        async def keys(state: JobState | None = None, topic: Topic | None = None) -> list[str]:
+            return [job.key for job in await uow.outbox.list(Listing(), state=state, topic=topic)]
+
+        assert await keys() == ["three", "one"]
+        assert await keys(JobState.DEAD) == ["one"]
+        assert await keys(JobState.LEASED) == ["three"]
+        assert await keys(topic=Topic.SMS) == ["three"]
+        assert await keys(JobState.DEAD, Topic.SMS) == []

@@ -13,7 +13,7 @@ from tests.builders.stored_visits import a_bundle_key, a_bundle_record
 from hip.adapters.postgres.units import PostgresDatabase
 from hip.application.bundle_storage import ReceivedSpan
 from hip.application.lost_work import Waiting
-from hip.application.storage import Topic, UnitOfWork
+from hip.application.storage import JobState, Listing, Topic, UnitOfWork
 from hip.domain.discovery import PatientIdentifiers
 from hip.domain.exchanges import Flow
 from hip.domain.hi_types import HiType
@@ -115,6 +115,11 @@ QUESTIONS: dict[str, tuple[Callable[[UnitOfWork], Awaitable[Any]], set[str]]] = 
         lambda uow: uow.lost_work.look(Waiting.VISIT, behind=None, before=NOW, since=NOW, limit=50),
         {"ix_ndhm_trigger_visit_data_processed_at", "ix_initiated_link_request_visit", "ix_outbox_key"},
     ),
+    "outbox.list, the dead letter": (
+        lambda uow: uow.outbox.list(Listing(hip_id=HIP), state=JobState.DEAD),
+        {"ix_outbox_dead"},
+    ),
+    "outbox.undecided": (lambda uow: uow.outbox.undecided(HIP, Topic.TRANSFER, "7"), {"ix_outbox_key"}),
     "outbox.hurry": (
         lambda uow: uow.outbox.hurry(HIP, Topic.TRANSFER, "7", run_at=NOW),
         {"ix_outbox_key"},

@@ -138,3 +138,40 @@ def test_a_job_that_waits_is_cancelled_once_and_for_its_own_hip_only():
             await cancel(HIP, waits, actor="command line")
 
     asyncio.run(story())
+
+
+def test_what_was_cancelled_by_mistake_runs_again_unless_it_waits_already():
+    async def story() -> None:
+        database = MemoryDatabase()
+        retry, cancel = RetryJob(database.unit, lambda: NOW), CancelJob(database.unit, lambda: NOW)
+        taken_out = await queued(database, Topic.LINK, dead=False)
+        await cancel(HIP, taken_out, actor="command line")
+        await retry(HIP, taken_out, actor="command line")
+        old, new = await jobs(database)
+        assert (old.state, new.state, new.key) == (JobState.CANCELLED, JobState.READY, old.key)
+        with pytest.raises(DomainError, match="another one for the same waits already"):
+            await retry(HIP, taken_out, actor="command line")
+
+    asyncio.run(story())
+
+
+def test_what_runs_or_is_done_is_told_apart():
+    async def story() -> None:
+        database = MemoryDatabase()
+        job = await queued(database, Topic.LINK, dead=False)
+        async with database.unit() as uow:
+            [row] = await uow.outbox.lease(now=LATER, until=LATER, limit=1)
+            await uow.commit()
+        for change, said in (
+            (RetryJob(database.unit, lambda: NOW), "is being run: there is nothing to run again"),
+            (CancelJob(database.unit, lambda: NOW), "is being run: it cannot be taken out"),
+        ):
+            with pytest.raises(DomainError, match=said):
+                await change(HIP, job, actor="command line")
+        async with database.unit() as uow:
+            await uow.outbox.done(row.id, row.attempt)
+            await uow.commit()
+        with pytest.raises(DomainError, match="is done: there is nothing to run again"):
+            await RetryJob(database.unit, lambda: NOW)(HIP, job, actor="command line")
+
+    asyncio.run(story())

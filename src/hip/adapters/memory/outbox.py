@@ -174,9 +174,16 @@ class MemoryOutbox:
         row = self._rows.get(row_id)
         return _job(row) if row is not None and row.hip_id == hip_id else None
 
-    async def list(self, listing: Listing) -> Sequence[Job]:
+    async def undecided(self, hip_id: HipId, topic: Topic, key: str) -> bool:
+        await self._session.step()
+        return any(row.waiting and (row.hip_id, row.topic, row.key) == (hip_id, topic, key) for row in self._rows)
+
+    async def list(
+        self, listing: Listing, *, state: JobState | None = None, topic: Topic | None = None
+    ) -> Sequence[Job]:
         await self._session.step()
         jobs = [_job(row) for row in self._rows if row.state is not JobState.DONE]
+        jobs = [job for job in jobs if state in (None, job.state) and topic in (None, job.topic)]
         jobs.sort(key=lambda job: job.id, reverse=True)
         return listed(jobs, listing, hip=lambda job: job.hip_id, at=lambda job: job.run_at)
 

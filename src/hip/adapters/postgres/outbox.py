@@ -202,8 +202,24 @@ class PostgresOutbox:
         row = await self._statements.first(select(outbox).where(outbox.c.hip_id == hip_id, outbox.c.id == row_id))
         return None if row is None else _job(row)
 
-    async def list(self, listing: Listing) -> Sequence[Job]:
+    async def undecided(self, hip_id: HipId, topic: Topic, key: str) -> bool:
+        of_key = select(outbox.c.id).where(
+            outbox.c.hip_id == hip_id,
+            outbox.c.topic == topic.value,
+            outbox.c.key == key,
+            outbox.c.state != "done",
+            outbox.c.state.in_(_UNDECIDED),
+        )
+        return await self._statements.first(of_key.limit(1)) is not None
+
+    async def list(
+        self, listing: Listing, *, state: JobState | None = None, topic: Topic | None = None
+    ) -> Sequence[Job]:
         left = select(outbox).where(outbox.c.state != "done")
+        if state is not None:
+            left = left.where(outbox.c.state == state.value)
+        if topic is not None:
+            left = left.where(outbox.c.topic == topic.value)
         rows = await self._statements.all(listed(left, outbox, listing, at="run_at", sequence="id"))
         return [_job(row) for row in rows]
 

@@ -15,7 +15,7 @@ from hip.application.bundle_storage import Place, ReceivedSpan
 from hip.domain.errors import DomainError, InvalidValue, NotFound
 from hip.domain.identifiers import HipId, VisitCode
 from hip.entrypoints.cli.positions import Position, read_positions, write_positions
-from hip.entrypoints.cli.stored import AsJson, Hip, Since, since_time
+from hip.entrypoints.cli.stored import AsJson, Hip, Since, given_hip, given_id, since_time
 from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, lasting_settings, say, say_json
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.views import Shown
@@ -44,7 +44,7 @@ def rebuild(
     if (moment := since_time(since)) is not None:
         _rebuild_since(moment, hip, dry_run=dry_run, position=position, as_json=as_json)
         return
-    results = asyncio.run(_rebuild(lasting_settings(), codes or [], HipId(hip) if hip else None))
+    results = asyncio.run(_rebuild(lasting_settings(), codes or [], given_hip(hip)))
     if as_json:
         say_json(results)
     else:
@@ -115,7 +115,7 @@ async def _rebuild(settings: Settings, codes: Sequence[str], hip: HipId | None) 
     async with opened(adapters):
         rebuild_visit = use_cases(adapters, settings).rebuild_visit()
         hips = [hip] if hip else [facility.hip_id for facility in adapters.facilities().all()]
-        for code in map(VisitCode, codes):
+        for code in map(VisitCode, dict.fromkeys(given_id(code, field="CODE") for code in codes)):
             async with adapters.units()() as uow:
                 hip_id = next(iter([each for each in hips if await uow.visits.get(each, code) is not None]), None)
             failed, version = False, None

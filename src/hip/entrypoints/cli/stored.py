@@ -3,17 +3,23 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hip.application.storage import Listing
 from hip.domain.errors import InvalidValue, NotFound
 from hip.domain.identifiers import HipId
-from hip.entrypoints.cli.terminal import exits_as_promised, lasting_settings, say_json, say_table
+from hip.entrypoints.cli.terminal import complain, exits_as_promised, lasting_settings, say_json, say_table
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.stored import Stored, counted, found, listed
 from hip.entrypoints.views import Shown
+
+if TYPE_CHECKING:
+    from hip.entrypoints.container import AnyAdapters
+
+_LONGEST = 600
+"""Characters of an id: one of a bundle is made of three."""
 
 Hip = Annotated[str | None, typer.Option("--hip", help="Only this HIP id.")]
 Since = Annotated[str | None, typer.Option("--since", help="Only what is newer, as RFC 3339 (2026-03-12T10:00:00Z).")]
@@ -27,18 +33,31 @@ def since_time(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidValue("--since", "a date and time such as 2026-03-12T10:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def given_id(text: str, *, field: str = "ID") -> str:
+    """What may be the id of something stored. Raises InvalidValue: no database takes half of a character."""
+    if not 0 < len(text) <= _LONGEST or not text.isprintable():
+        raise InvalidValue(field, "an id, as `list` shows it")
+    return text
+
+
+def given_hip(text: str | None) -> HipId | None:
+    """Raises InvalidValue."""
+    return None if text is None else HipId(given_id(text, field="--hip"))
 
 
 async def found_in(stored: Stored, key: str, hip: str | None, settings: Settings) -> tuple[HipId, Shown]:
-    """The HIP that holds it, and what is shown of it. Raises NotFound."""
+    """The HIP that holds it, and what is shown of it. Raises NotFound, InvalidValue for what can be no id."""
     from hip.entrypoints.container import adapters_for, opened
 
+    given_id(key)
     adapters = adapters_for(settings)
     async with opened(adapters):
-        hips = [HipId(hip)] if hip else [facility.hip_id for facility in adapters.facilities().all()]
+        hips = [only] if (only := given_hip(hip)) else [facility.hip_id for facility in adapters.facilities().all()]
         held = await found(stored, adapters.units(), adapters.bundles(), hips, key)
     if held is None:
         raise NotFound(stored.name, key)
@@ -61,6 +80,7 @@ async def _listed(stored: Stored, listing: Listing, settings: Settings) -> Seque
     adapters = adapters_for(settings)
     async with opened(adapters):
         rows = await listed(stored, adapters.units(), adapters.bundles(), [listing])
+        say_if_a_stranger(adapters, listing.hip_id, rows)
         if stored.watched:
             hips = {facility.hip_id for facility in adapters.facilities().all()}
             hips = (hips if listing.hip_id is None else hips & {listing.hip_id}) | {row["hipId"] for row in rows}
@@ -69,18 +89,28 @@ async def _listed(stored: Stored, listing: Listing, settings: Settings) -> Seque
     return rows
 
 
-def commands(stored: Stored, *, help_text: str) -> typer.Typer:
-    """A sub-command with ``list`` and ``show``; more can be added to it."""
+def say_if_a_stranger(adapters: "AnyAdapters", hip_id: HipId | None, rows: Sequence[Shown]) -> None:
+    """Nothing of a HIP that is none of ours is no good news, but most likely a mistyped id.
+
+    One that was ours once is listed as long as there is anything of it.
+    """
+    if hip_id is not None and not rows and adapters.facilities().find(hip_id) is None:
+        complain(f"--hip: {hip_id} is no facility of this service")
+
+
+def commands(stored: Stored, *, help_text: str, lists: bool = True) -> typer.Typer:
+    """A sub-command with ``list`` (unless it has one of its own) and ``show``; more can be added to it."""
     app = typer.Typer(help=help_text, no_args_is_help=True)
 
-    @app.command("list", help=f"{stored.name.capitalize()}s, newest first.")
     @exits_as_promised
     def list_stored(hip: Hip = None, since: Since = None, limit: Limit = 100, as_json: AsJson = False) -> None:
         settings = lasting_settings()
-        listing = Listing(hip_id=HipId(hip) if hip else None, since=since_time(since), limit=limit)
-
+        listing = Listing(hip_id=given_hip(hip), since=since_time(since), limit=limit)
         rows = asyncio.run(_listed(stored, listing, settings))
         say_json(rows) if as_json else say_table(rows, stored.columns)
+
+    if lists:
+        app.command("list", help=f"{stored.name.capitalize()}s, newest first.")(list_stored)
 
     @app.command("show", help=f"One {stored.name}, whole.")
     @exits_as_promised

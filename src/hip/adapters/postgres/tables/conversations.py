@@ -125,6 +125,8 @@ outbox = Table(
 )
 # The operator's list; rows that are done are by far the most.
 Index("ix_outbox_left", outbox.c.hip_id, outbox.c.run_at, postgresql_where=outbox.c.state != "done")
+# The dead letter, beside any backlog.
+Index("ix_outbox_dead", outbox.c.hip_id, outbox.c.run_at, postgresql_where=outbox.c.state == "dead")
 # Whether work is there for a thing, or has to be hurried.
 Index("ix_outbox_key", outbox.c.hip_id, outbox.c.topic, outbox.c.key, postgresql_where=outbox.c.state != "done")
 Index(
