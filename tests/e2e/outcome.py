@@ -84,7 +84,8 @@ class Outcome:
         return found
 
     async def judge(self, fleet: Fleet, wanted: Sequence[Wanted]) -> None:
-        assert await self.wrong(wanted) == []
+        wrong = await self.wrong(wanted)
+        assert not wrong, "\n".join([f"{len(wrong)} in all", *wrong[:20]])
         assert await self.rows("SELECT state, count(*) FROM outbox WHERE state <> 'done' GROUP BY state") == []
         # Nothing but what was asked for: one row for each document and version, one care context for each visit.
         assert await self.rows("SELECT count(*) FROM visits") == [(len(wanted),)]
