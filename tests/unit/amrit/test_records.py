@@ -111,10 +111,15 @@ def test_rows_in_another_order_are_the_same_record(result_set: ResultSet) -> Non
     for _, rows in visits(60, seed=2, facility=HIP, trigger=TRIGGER, odd=0):
         if len(held := rows.get(result_set.table, [])) > 1:
             break
-    for minute, row in enumerate(held):
-        row["createddate"] = datetime.fromisoformat("2026-03-02T12:00:00") + timedelta(minutes=minute)
-    before = record_of(rows)
-    assert record_of({**rows, result_set.table: held[::-1]}) == before
+    reversed_rows = {**rows, result_set.table: held[::-1]}
+    assert record_of(reversed_rows) == record_of(rows)
+    by_date = []
+    for step in (1, -1):
+        for minute, row in enumerate(held):
+            row["createddate"] = datetime.fromisoformat("2026-03-02T12:00:00") + step * timedelta(minutes=minute)
+        by_date.append(record_of(rows))
+        assert record_of(reversed_rows) == by_date[-1]
+    assert by_date[0] != by_date[1]
 
 
 def test_the_last_mapping_with_an_abha_wins() -> None:

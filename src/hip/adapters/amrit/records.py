@@ -50,13 +50,14 @@ def visit_record(code: VisitCode, category: object, visited: object, found: Foun
 def _as_made(rows: Sequence[Row]) -> Sequence[Row]:
     """Oldest first: a database answers in what order it likes, and the same visit must be the same record each time.
 
-    What was made at one moment comes by its number, where AMRIT has one.
+    What was made at one moment comes by its number, where AMRIT has one, and else by its words.
     """
 
-    def made(row: Row) -> tuple[float, int]:
+    def made(row: Row) -> tuple[float, int, list[str]]:
         at = moment(row["createddate"])
         number = next((row[name] for name in NUMBERS if name in row), None)
-        return at.timestamp() if at is not None else 0.0, number if isinstance(number, int) else 0
+        words_of_it = [str(value) for value in row.values()]
+        return at.timestamp() if at is not None else 0.0, number if isinstance(number, int) else 0, words_of_it
 
     return sorted(rows, key=made)
 
