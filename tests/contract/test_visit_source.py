@@ -109,7 +109,7 @@ async def test_an_old_claim_closes_nothing_that_was_claimed_anew(source: VisitSo
 
 async def test_a_row_that_is_put_off_stays_open_and_comes_again(source: VisitSource) -> None:
     (row,) = await source.claim(now=NOW, until=LATER, limit=1)
-    await source.put_off(row, until=NOW + timedelta(hours=2), reason="patient.name: expected a name")
+    await source.put_off([row], until=NOW + timedelta(hours=2), reason="patient.name: expected a name")
     assert row.row_id not in _ids(await source.claim(now=LATER, until=LATER, limit=100))
     later = await source.claim(now=NOW + timedelta(hours=2), until=NOW + timedelta(hours=3), limit=100)
     assert row.row_id in _ids(later)
@@ -239,7 +239,7 @@ async def test_a_source_whose_table_lacks_a_column_says_so(source: VisitSource, 
         with pytest.raises(InvalidValue, match=said):
             await opened.check()
         with pytest.raises(InvalidValue, match=said):
-            await opened.put_off(row, until=LATER, reason="-")
+            await opened.put_off([row], until=LATER, reason="-")
     finally:
         await opened.close()
 

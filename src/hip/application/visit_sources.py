@@ -5,7 +5,7 @@ crash anywhere costs one lease and loses nothing: the row is claimed again, and 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,8 +66,8 @@ class VisitSource(Protocol):
     async def done(self, rows: Sequence[SourceRow], *, now: datetime) -> int:
         """Set the source's flag on rows whose claim still is the newest; how many. Others stay open."""
 
-    async def put_off(self, row: SourceRow, *, until: datetime, reason: str) -> None:
-        """Leave the row open, with the reason on it; it is due again at ``until``."""
+    async def put_off(self, rows: Sequence[SourceRow], *, until: datetime, reason: str) -> None:
+        """Leave rows whose claim still is the newest open, with the reason on them; they are due again at ``until``."""
 
     async def put_back(self, rows: Sequence[SourceRow], *, now: datetime) -> None:
         """Rows whose claim still is the newest are due again at once: nobody looked at them."""
@@ -110,6 +110,8 @@ class TakeVisits:
         until = now + FINISHING
         rows = await self.source.claim(now=now, until=until, limit=CLAIMED)
         taken: list[TakenVisit] = []
+        failure: Transient | None = None
+        refused: dict[tuple[int, str], list[SourceRow]] = defaultdict(list)
         left = list(rows)
         try:
             visits = await self.source.read(rows) if rows else ()
@@ -120,23 +122,30 @@ class TakeVisits:
                 left.remove(visit.row)
                 if isinstance(answer, ReceivedVisit):
                     taken.append(TakenVisit(row=visit.row, hip_id=answer.hip_id, version=answer.version, until=until))
-                elif isinstance(answer, Transient):  # at this very record: it may itself be the reason
-                    await self._put_off(visit.row, reason=f"not stored yet ({type(answer).__name__})")
-                    raise answer
-                else:
-                    await self._put_off(visit.row, reason=str(answer))
-        except Transient:
-            await self._put_back(left)
-            if not taken:
-                raise
+                    continue
+                failure = answer if isinstance(answer, Transient) else None
+                # At this very record: it may itself be the reason.
+                reason = f"not stored yet ({type(answer).__name__})" if failure else str(answer)
+                refused[visit.row.attempt, reason].append(visit.row)
+                if failure:
+                    break
+            await self._put_off(refused)
+        except Transient as away:
+            failure = failure or away
         except DomainError:
             await self._put_back(left)
             raise
+        if failure is not None:
+            await self._put_back(left)
+            if not taken:
+                raise failure
         return taken
 
-    async def _put_off(self, row: SourceRow, *, reason: str) -> None:
-        wait = min(FIRST_LOOK * (1 << min(row.attempt - 1, 16)), LONGEST_LOOK)
-        await self.source.put_off(row, until=self.clock() + wait, reason=reason)
+    async def _put_off(self, refused: Mapping[tuple[int, str], Sequence[SourceRow]]) -> None:
+        """Rows by how often they were claimed, and by the reason: many are often refused for one."""
+        for (attempt, reason), rows in refused.items():
+            wait = min(FIRST_LOOK * (1 << min(attempt - 1, 16)), LONGEST_LOOK)
+            await self.source.put_off(rows, until=self.clock() + wait, reason=reason)
 
     async def _put_back(self, rows: Sequence[SourceRow]) -> None:
         # A source that is away keeps them until the claim runs out; the failure that led here is the one to tell.

@@ -72,7 +72,7 @@ async def test_the_rights_that_are_documented_are_enough(place: Place, reader: s
         await source.check()
         rows = await source.claim(now=NOW, until=LATER, limit=10)
         assert all(visit.record is not None for visit in await source.read(rows))
-        await source.put_off(rows[0], until=LATER, reason="-")
+        await source.put_off(rows[:1], until=LATER, reason="-")
         await source.put_back(rows[1:2], now=NOW)
         assert await source.done(rows[2:], now=NOW) == 1
         assert await source.reopen_late(since=NOW - timedelta(days=1), limit=10) == 0

@@ -1,5 +1,6 @@
 """Visits of a source are taken, built and settled; what cannot be stays open with its reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ from hip.application.arrivals import bundle_work
 from hip.application.bundling import BuildBundle
 from hip.application.intake import ReceiveVisits
 from hip.application.storage import StatementRefused
-from hip.application.visit_sources import FINISHING, SettleVisits, TakeVisits
+from hip.application.visit_sources import FINISHING, SettleVisits, SourceRow, TakeVisits
 from hip.domain.errors import StorageFailed
 from hip.domain.identifiers import HipId, VisitCode
 from hip.domain.visits import VisitRecord
@@ -30,6 +31,13 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class DeafSource(MemoryVisitSource):
+    """It hears of no reason."""
+
+    async def put_off(self, rows: Sequence[SourceRow], *, until: datetime, reason: str) -> None:
+        raise StorageFailed("the hospital's database does not answer")
 
 
 @dataclass
@@ -182,3 +190,11 @@ async def test_a_late_result_makes_a_new_version() -> None:
     taken = await at.take()
     assert [each.version for each in taken] == [2]
     assert await at.settle(taken) == list(taken)
+
+
+async def test_what_a_source_away_could_not_be_told_loses_nothing_that_was_stored() -> None:
+    at = Hospital(source=DeafSource())
+    at.source.add(VisitCode("1"), "patient.name: expected a name", at=NOW)
+    visits = at.several(3)
+    taken = await at.take()
+    assert [each.row.visit_code for each in taken] == [visit.visit_code for visit in visits]

@@ -51,12 +51,14 @@ class ResultSet:
         found = [_plain(key) for key in keys]
         places = self._places(found, at_least=len(self.columns) + 1)
         key_at = found.index(_plain(KEY)) if _plain(KEY) in found else len(found) - 1
-        return [(row[key_at], self._row(row, places)) for row in rows]
+        names = self.names
+        return [(row[key_at], _row(names, row, places)) for row in rows]
 
     def unkeyed(self, keys: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
         """Rows by lower-case name. Raises TooFewColumns for fewer columns than the result set has."""
         places = self._places([_plain(key) for key in keys], at_least=len(self.columns))
-        return [self._row(row, places) for row in rows]
+        names = self.names
+        return [_row(names, row, places) for row in rows]
 
     def _places(self, found: list[str], *, at_least: int) -> list[int]:
         wanted = [_plain(name) for name in self.names]
@@ -66,8 +68,9 @@ class ResultSet:
             return list(range(len(wanted)))
         raise TooFewColumns(len(found))
 
-    def _row(self, row: Sequence[Any], places: Sequence[int]) -> Row:
-        return dict(zip(self.names, (row[at] for at in places), strict=True))
+
+def _row(names: Sequence[str], row: Sequence[Any], places: Sequence[int]) -> Row:
+    return dict(zip(names, (row[at] for at in places), strict=True))
 
 
 def _plain(name: str) -> str:

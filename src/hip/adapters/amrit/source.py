@@ -105,10 +105,10 @@ class AmritVisitSource:
                 closed += (await connection.execute(statement, {"now": _local(now)})).rowcount
         return closed
 
-    async def put_off(self, row: SourceRow, *, until: datetime, reason: str) -> None:
+    async def put_off(self, rows: Sequence[SourceRow], *, until: datetime, reason: str) -> None:
         values = {"until": _utc(until), "reason": reason[:300]}
         async with self._transaction() as connection:
-            await connection.execute(self._say.put_off(_attempts([row])), values)
+            await connection.execute(self._say.put_off(_attempts(rows)), values)
 
     async def put_back(self, rows: Sequence[SourceRow], *, now: datetime) -> None:
         if not rows:

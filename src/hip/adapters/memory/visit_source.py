@@ -77,11 +77,12 @@ class MemoryVisitSource:
             self._rows[row.row_id].reason = None
         return len(held)
 
-    async def put_off(self, row: SourceRow, *, until: datetime, reason: str) -> None:
+    async def put_off(self, rows: Sequence[SourceRow], *, until: datetime, reason: str) -> None:
         self._answering()
-        if self._held(row):
-            self._rows[row.row_id].due_at = until
-            self._rows[row.row_id].reason = reason
+        for row in rows:
+            if self._held(row):
+                self._rows[row.row_id].due_at = until
+                self._rows[row.row_id].reason = reason
 
     async def put_back(self, rows: Sequence[SourceRow], *, now: datetime) -> None:
         self._answering()
