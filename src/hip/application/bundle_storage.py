@@ -151,7 +151,10 @@ class BundleJobs(Protocol):
         """
 
     async def finish(self, records: Sequence[BundleRecord], *, now: datetime) -> None:
-        """Valid or invalid, as recorded; a job that was asked for in a newer version meanwhile stays as it is."""
+        """Valid or invalid, as recorded; a job that was asked for in a newer version meanwhile stays as it is.
+
+        One that was asked for in an older version is built too: the visit changed, and no longer needs the document.
+        """
 
     async def fail(self, key: BundleKey, *, error: str | None, next_run_at: datetime | None, now: datetime) -> None:
         """A job that is not built has failed, to be tried again at ``next_run_at``; without one it is dead.

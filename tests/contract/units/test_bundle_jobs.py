@@ -100,6 +100,16 @@ async def test_a_newer_version_that_was_asked_for_meanwhile_stays_pending(units:
     assert (job.version, job.state, job.attempts) == (2, BundleJobState.PENDING, 0)
 
 
+async def test_a_document_of_a_newer_version_than_was_asked_for_is_built_as_well(units: Units) -> None:
+    await ask(units)
+    await begin(units, KEY)
+    async with units() as uow:
+        await uow.bundle_jobs.finish([a_bundle_record(version=2)], now=LATER)
+        job = await uow.bundle_jobs.get(KEY)
+    assert job is not None
+    assert (job.version, job.state, job.next_run_at) == (2, BundleJobState.VALID, None)
+
+
 async def test_a_failure_says_when_it_is_tried_again_and_the_last_one_that_it_never_is(units: Units) -> None:
     await ask(units)
     async with units() as uow:

@@ -1,16 +1,19 @@
 """Work whose outbox row is gone is asked for again: once, with a word to the operator and to the audit."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.builders.conversations import a_callback
 from tests.builders.flows import HIP, House
+from tests.builders.visits import MEERA, a_visit
 
 from hip.application.lost_work_sweep import AT_ONCE, SweepLostWork
 from hip.application.storage import Listing, OutboxRow, Topic
 from hip.application.waits import Waits
 from hip.domain.callbacks import CallbackId
-from hip.domain.identifiers import RequestId
+from hip.domain.hi_types import HiType
+from hip.domain.identifiers import RequestId, VisitCode
 
 
 def _sweep(house: House) -> SweepLostWork:
@@ -84,5 +87,27 @@ def test_what_a_look_passes_by_does_not_hide_what_stands_behind_it() -> None:
             await uow.commit()
         house.clock.advance(timedelta(hours=1))
         assert [await sweep() for _ in range(3)] == [0, 1, 0]
+
+    asyncio.run(story())
+
+
+def test_a_document_that_the_visit_no_longer_needs_is_made_once_and_then_at_rest() -> None:
+    """Asked for in version 1 and built when version 2, which does without it, is there: nothing waits for a row."""
+
+    async def story() -> None:
+        house = House()
+        nobody = replace(MEERA, abha_address=None, abha_number=None, phone=None)
+        await house.take_in(a_visit(patient=nobody, hi_types=(HiType.OP_CONSULTATION, HiType.PRESCRIPTION)))
+        await house.take_in(a_visit(patient=nobody, hi_types=(HiType.OP_CONSULTATION,)))
+        await house.work()
+        async with house.units() as uow:
+            jobs = await uow.bundle_jobs.of_visit(HIP, VisitCode("88120"))
+        assert {job.key.hi_type: job.state.built for job in jobs} == {
+            HiType.OP_CONSULTATION: True,
+            HiType.PRESCRIPTION: True,
+        }
+        house.clock.advance(timedelta(hours=1))
+        assert await _sweep(house)() == 0
+        assert await _rows(house) == []
 
     asyncio.run(story())

@@ -57,9 +57,10 @@ class MemoryBundleJobs:
         await self._session.step()
         for record in records:
             job = self._rows.get(record.key)
-            if job is not None and job.version == record.version:
+            if job is not None and job.version <= record.version:
                 state = BundleJobState.VALID if record.valid else BundleJobState.INVALID
-                self._rows.put(record.key, replace(job, state=state, next_run_at=None, updated_at=now, error=None))
+                built = replace(job, version=record.version, state=state, next_run_at=None, updated_at=now, error=None)
+                self._rows.put(record.key, built)
 
     async def fail(self, key: BundleKey, *, error: str | None, next_run_at: datetime | None, now: datetime) -> None:
         await self._session.step()

@@ -112,9 +112,10 @@ class PostgresBundleJobs:
             version=(Integer(), [record.version for record in records]),
             state=(Text(), [state.value for state in states]),
         )
-        same = (_JOBS.c[name] == built.c[name] for name in ("hip_id", "visit_code", "hi_type", "version"))
+        same = (_JOBS.c[name] == built.c[name] for name in _KEY)
+        values = {"version": built.c.version, "state": built.c.state, "next_run_at": None, "error": None}
         await self._statements.run(
-            update(_JOBS).where(*same).values(state=built.c.state, next_run_at=None, updated_at=now, error=None)
+            update(_JOBS).where(*same, _JOBS.c.version <= built.c.version).values(**values, updated_at=now)
         )
 
     async def fail(self, key: BundleKey, *, error: str | None, next_run_at: datetime | None, now: datetime) -> None:
