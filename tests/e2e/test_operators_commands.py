@@ -93,6 +93,26 @@ def test_a_bad_record_is_named_by_file_line_and_field_and_the_others_go_in(desk:
     assert desk.run("visits", "show", "88121").code == 0
 
 
+def test_rejects_are_never_written_over_the_file_that_is_read(desk: Desk) -> None:
+    """The mended file of rejects is handed over again, with the same option as before."""
+    records = desk.folder / "mended.ndjson"
+    records.write_bytes(content := b"no json\n")
+    (desk.folder / "same.ndjson").symlink_to(records)
+    for name in ("mended.ndjson", "same.ndjson"):
+        answer = desk.run("visits", "import", str(records), "--rejects", str(desk.folder / name))
+        assert (answer.code, records.read_bytes()) == (2, content)
+        assert "--rejects: expected another file than those that are read" in answer.stderr
+
+
+def test_a_file_of_rejects_that_was_there_before_is_for_its_owner_only_too(desk: Desk) -> None:
+    records, rejects = desk.folder / "wrong.ndjson", desk.folder / "old.ndjson"
+    records.write_bytes(b"no json\n")
+    rejects.write_bytes(b"")
+    rejects.chmod(0o644)
+    assert desk.run("visits", "import", str(records), "--rejects", str(rejects)).code == 1
+    assert rejects.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_file_whose_import_was_killed_is_handed_over_again(desk: Desk) -> None:
     record = json.loads(EXAMPLES[0].read_bytes())
     records = desk.folder / "many.ndjson"

@@ -52,6 +52,8 @@ def import_visits(
             file.open("rb").close()
         except OSError as fault:
             raise InvalidValue(str(file), f"a readable file: {fault.strerror}") from None
+        if rejects is not None and rejects.exists() and rejects.samefile(file):
+            raise InvalidValue("--rejects", "another file than those that are read")
     settings = lasting_settings()
     with ExitStack() as opened:
         refused = None if rejects is None else opened.enter_context(_private(rejects))
@@ -62,11 +64,14 @@ def import_visits(
 
 
 def _private(file: Path) -> BinaryIO:
-    """A new file for its owner's eyes only: there are people in it."""
+    """A file for its owner's eyes only, also one that was there before: there are people in it."""
     try:
-        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        opened = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        if file.is_file():
+            file.chmod(0o600)
     except OSError as fault:
         raise InvalidValue(str(file), f"a file that can be written: {fault.strerror}") from None
+    return opened
 
 
 def _records(file: Path, progress: Progress) -> Iterator[tuple[str, bytes]]:
