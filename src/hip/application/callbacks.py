@@ -142,6 +142,9 @@ class ProcessCallback:
         if callback is None:
             raise NotFound("callback", key)
         if callback.sealed_body is None:
+            if callback.state is CallbackState.RECEIVED:
+                # RET-01: what carried an artefact was cut before it could be run. It has come to its end all the same.
+                await self._finish(callback.failed("its consent ended before it was run", now=self.clock()))
             return
         body = self.vault.unseal(callback.sealed_body, context=seal_context(hip_id, callback.id))
         try:

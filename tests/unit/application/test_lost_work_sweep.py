@@ -1,9 +1,11 @@
 """Work whose outbox row is gone is asked for again: once, with a word to the operator and to the audit."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 
+from dependency_injector.providers import Object
 from tests.builders.conversations import a_callback
 from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
@@ -11,9 +13,19 @@ from tests.builders.visits import MEERA, a_visit
 from hip.application.lost_work_sweep import AT_ONCE, SweepLostWork
 from hip.application.storage import Listing, OutboxRow, Topic
 from hip.application.waits import Waits
-from hip.domain.callbacks import CallbackId
+from hip.domain.callbacks import CallbackId, CallbackState
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import RequestId, VisitCode
+from hip.domain.identifiers import ConsentId, RequestId, VisitCode
+from hip.entrypoints.container import adapters_for, opened, use_cases
+from hip.entrypoints.demo.stages import settings_of
+
+OURS = {
+    "HIP_ENV": "sandbox",
+    "HIP_GATEWAY_URL": "http://gateway.sandbox/api/hiecm",
+    "HIP_CLIENT_ID": "SBXID_HIP",
+    "HIP_CLIENT_SECRET": "secret",
+    "HIP_FACILITIES": json.dumps([{"id": HIP, "name": "Clinic"}]),
+}
 
 
 def _sweep(house: House) -> SweepLostWork:
@@ -109,5 +121,32 @@ def test_a_document_that_the_visit_no_longer_needs_is_made_once_and_then_at_rest
         house.clock.advance(timedelta(hours=1))
         assert await _sweep(house)() == 0
         assert await _rows(house) == []
+
+
+def test_ret_01_a_callback_that_was_cut_before_it_was_run_comes_to_its_end_and_is_not_asked_for_again() -> None:
+    async def story() -> None:
+        settings = settings_of({**OURS, "HIP_STORAGE": "memory"})
+        adapters = adapters_for(settings)
+        adapters.clock.override(Object(House().clock))
+        clock, units = adapters.clock(), adapters.units()
+        async with opened(adapters):
+            callback = a_callback(hip_id=HIP, received_at=clock() - timedelta(hours=1))
+            async with units() as uow:
+                await uow.callbacks.add(callback)
+                await uow.callbacks.about(HIP, callback.id, ConsentId("consent-1"))
+                assert await uow.callbacks.cut(HIP, ConsentId("consent-1")) == [callback.id]
+                await uow.commit()
+            sweep = SweepLostWork(units, clock, Waits(), lambda *_, **__: None)
+            assert await sweep() == 1
+            await use_cases(adapters, settings).process_callback()(HIP, callback.id)
+            async with units() as uow:
+                [row] = await uow.outbox.lease(now=clock(), until=clock(), limit=1, topics=[Topic.CALLBACK])
+                await uow.outbox.done(row.id, row.attempt)
+                ended = await uow.callbacks.get(HIP, callback.id)
+                assert await uow.callbacks.overdue(before=clock()) == [], "and no alarm goes on for ever"
+                await uow.commit()
+            assert ended is not None
+            assert (ended.state, ended.error) == (CallbackState.FAILED, "its consent ended before it was run")
+            assert await sweep() == 0
 
     asyncio.run(story())
