@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from tests.contract.conftest import Documents
 
 from hip.adapters.memory.documents import MemoryDocuments
 from hip.adapters.mongo.database import MongoDocuments
@@ -18,23 +18,11 @@ from hip.domain.identifiers import HipId, VisitCode
 
 pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024
-Documents = MemoryDocuments | MongoDocuments
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=["memory", "mongo"])
-async def bundles(request: pytest.FixtureRequest) -> AsyncIterator[Documents]:
-    if request.param == "memory":
-        yield MemoryDocuments()
-        return
-    documents = MongoDocuments(request.getfixturevalue("mongo_url"), request.getfixturevalue("mongo_database"))
-    await documents.open()
-    yield documents
-    await documents.close()
+def bundles(documents: Documents) -> Documents:
+    return documents
 
 
 @pytest.fixture

@@ -18,11 +18,6 @@ NOW = datetime(2026, 3, 12, 10, 0, 0, 123456, tzinfo=UTC)
 RULES = CircuitRules(failures=3, pause=timedelta(seconds=30))
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=["memory", "redis"])
 async def memories(request: pytest.FixtureRequest) -> AsyncIterator[tuple[CircuitMemory, CircuitMemory]]:
     """What two processes of a deployment hold; in memory they are one process."""

@@ -44,11 +44,6 @@ OTHER = Facility(hip_id=OTHER_HIP, name="Other")
 KEY = BundleKey(hip_id=CLINIC.hip_id, visit_code=CODE, hi_type=HiType.OP_CONSULTATION)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def valid_bundle() -> str:
     """A bundle that the validator finds nothing wrong with, as some other service might have made it."""

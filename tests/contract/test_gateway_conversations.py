@@ -45,11 +45,6 @@ from hip.entrypoints.sandbox.gateway.keys import GatewayKeys
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def keys() -> GatewayKeys:
     return GatewayKeys.generate()

@@ -21,11 +21,6 @@ pytestmark = pytest.mark.anyio
 Claims = tuple[str, list[tuple[int, int]]]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Desk(Protocol):
     """A queue, and the worker's eyes on it."""
 

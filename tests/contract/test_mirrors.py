@@ -35,11 +35,6 @@ pytestmark = pytest.mark.anyio
 VISIT = replace(a_visit(), patient=replace(a_visit().patient, reference=PatientReference("30101")))
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Mirrored:
     mirror: MemoryAmritMirror | MongoAmritMirror

@@ -1,12 +1,12 @@
 """``Projections`` in memory and in MongoDB: AMRIT's documents, by our keys, and repeats change nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
+from tests.contract.conftest import Documents
 
 from hip.adapters.memory.documents import MemoryDocuments
 from hip.adapters.mongo.database import MongoDocuments
@@ -38,23 +38,11 @@ PATIENT = Patient(
     abha_address=MEERA,
     abha_number=AbhaNumber("91123456789012"),
 )
-Documents = MemoryDocuments | MongoDocuments
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(params=["memory", "mongo"])
-async def projections(request: pytest.FixtureRequest) -> AsyncIterator[Documents]:
-    if request.param == "memory":
-        yield MemoryDocuments()
-        return
-    documents = MongoDocuments(request.getfixturevalue("mongo_url"), request.getfixturevalue("mongo_database"))
-    await documents.open()
-    yield documents
-    await documents.close()
+def projections(documents: Documents) -> Documents:
+    return documents
 
 
 @pytest.fixture

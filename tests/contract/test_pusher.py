@@ -22,11 +22,6 @@ from hip.domain.errors import PushRefused, Transient, UnsafeUrl
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Requester:
     """Answers with ``status`` and keeps what it was sent."""

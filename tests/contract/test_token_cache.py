@@ -21,11 +21,6 @@ MEERA, ASHA = AbhaAddress("meera.k01@sbx"), AbhaAddress("asha.d@sbx")
 Cache = MemoryTokenCache | RedisTokenCache
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=["memory", "redis"])
 async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
     if request.param == "memory":

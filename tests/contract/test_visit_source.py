@@ -28,11 +28,6 @@ NOW = datetime.now(UTC) + timedelta(hours=1)  # a real database says when its ro
 LATER = NOW + timedelta(minutes=10)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=["memory", *ALL_PLACES])
 async def place(request: pytest.FixtureRequest) -> Place | None:
     """An AMRIT-shaped database with twelve visits; None for the source in memory."""

@@ -12,11 +12,6 @@ from hip.application.storage import Units
 Database = MemoryDatabase | PostgresDatabase
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.servers)])
 def postgres_url(request: pytest.FixtureRequest) -> str | None:
     """None for the database in memory."""

@@ -24,11 +24,6 @@ CLAIMED = 50
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def url(servers: Servers) -> AsyncIterator[str]:
     name = f"amrit_plan_{servers.worker}"
     servers.databases.drop(name)

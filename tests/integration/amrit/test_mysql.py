@@ -40,11 +40,6 @@ _NUMBERS = (
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def place(request: pytest.FixtureRequest) -> Place:
     return await an_empty_place("mysql procedures", request.getfixturevalue, database="amrit_mysql")
 

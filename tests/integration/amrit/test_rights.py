@@ -22,11 +22,6 @@ LATER = NOW + timedelta(minutes=10)
 OURS = "processed_flag, hip_due_at, hip_attempts, hip_reason, hip_read_at, hip_done_at"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=ALL_PLACES)
 async def place(request: pytest.FixtureRequest) -> Place:
     made = await an_empty_place(request.param, request.getfixturevalue, database="amrit_rights")

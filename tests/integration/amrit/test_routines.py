@@ -23,11 +23,6 @@ FIRST = 30_000_000_001
 """The first visit of the sample."""
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=ROUTINES)
 async def place(request: pytest.FixtureRequest) -> Place:
     made = await an_empty_place(request.param, request.getfixturevalue, database="amrit_routines")

@@ -36,11 +36,6 @@ PATIENT = Patient(reference=PatientReference("PAT-1"), name="Meera Kulkarni", ge
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def database(mongo_url: str) -> Iterator[Database[dict[str, Any]]]:
     """A database of this test's own, seen by another client than ours."""
     with pymongo.MongoClient[dict[str, Any]](mongo_url, tz_aware=True, uuidRepresentation="standard") as client:

@@ -1,6 +1,6 @@
 """RET-01, REL-21, REL-23 on real servers: a consent ends, whoever ends it, while a request waits under it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -17,14 +17,6 @@ from hip.domain.decisions import Stage
 from hip.domain.transfers import TransferOutcome, TransferState
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[MongoDocuments]:
-    opened = MongoDocuments(mongo_url, mongo_database)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 async def by_notice(house: House) -> None:

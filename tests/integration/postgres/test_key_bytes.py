@@ -7,7 +7,7 @@ remembers: private keys, shared secrets and AES keys are then looked for in ever
 import asyncio
 import base64
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -38,14 +38,6 @@ def held(source: RememberingSource, resting: Iterable[Resting]) -> set[str]:
         for name, form, text in sought
         if text in reading
     }
-
-
-@pytest.fixture
-async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[MongoDocuments]:
-    opened = MongoDocuments(mongo_url, mongo_database)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 def a_source() -> RememberingSource:

@@ -1,7 +1,6 @@
 """Outbox rows are deleted under flows that run: everything ends right all the same, and nothing is done twice."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -20,14 +19,6 @@ from hip.domain.identifiers import CareContextReference, TransactionId, VisitCod
 from hip.domain.transfers import TransferState
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[MongoDocuments]:
-    opened = MongoDocuments(mongo_url, mongo_database)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 async def test_rows_that_are_deleted_at_every_step_from_visit_to_pushed_page_are_asked_for_again_once(

@@ -20,11 +20,6 @@ HIP = HipId("IN0410000123")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def silent_port() -> AsyncIterator[int]:
     writers: list[asyncio.StreamWriter] = []
 

@@ -31,11 +31,6 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def hip_on_loopback(gateway_url: str, http: httpx.AsyncClient) -> AsyncIterator[ScriptedHip]:
     """The scripted HIP behind a real socket of this process."""

@@ -28,11 +28,6 @@ pytestmark = pytest.mark.anyio
 LATE_EVERY = timedelta(minutes=1)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Hospital:
     now: datetime = NOW

@@ -28,11 +28,6 @@ from hip.entrypoints.facilities import ConfiguredFacilities
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class DeafSource(MemoryVisitSource):
     """It hears of no reason."""
 

@@ -21,11 +21,6 @@ HIP = HipId("IN0410000123")
 WAITS = Waits()
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Jobs:
     came: list[tuple[Topic, int]] = field(default_factory=list)

@@ -22,11 +22,6 @@ MESSAGE = OtpMessage(
 )
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Provider:
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = list(answers)

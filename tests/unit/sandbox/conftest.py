@@ -57,11 +57,6 @@ class Network:
     clock: Clock
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="session")
 def keys() -> GatewayKeys:
     return GatewayKeys.generate()
