@@ -122,6 +122,8 @@ def test_a_document_that_the_visit_no_longer_needs_is_made_once_and_then_at_rest
         assert await _sweep(house)() == 0
         assert await _rows(house) == []
 
+    asyncio.run(story())
+
 
 def test_ret_01_a_callback_that_was_cut_before_it_was_run_comes_to_its_end_and_is_not_asked_for_again() -> None:
     async def story() -> None:
