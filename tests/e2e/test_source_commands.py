@@ -89,6 +89,21 @@ def test_visits_are_taken_through_routines_and_a_missing_one_is_named(desk: Desk
         assert "routine fhir_r_immunization: expected to be there and executable" in ended.stderr
 
 
+def test_visits_of_an_amrit_on_mysql_are_taken_through_its_procedures(desk: Desk, mysql_url: str) -> None:
+    asyncio.run(asked(mysql_url, "DROP DATABASE IF EXISTS amrit_e2e", "CREATE DATABASE amrit_e2e"))
+    amrit = mysql_url.replace("localhost/?", "localhost/amrit_e2e?")
+    settings = {"HIP_VISIT_SOURCE": "amrit", "HIP_AMRIT_URL": amrit, "HIP_AMRIT_RESULT_SETS": "routines"}
+    assert desk.run("source", "sample", "--visits", "40", "--seed", "1", **settings).code == 0
+    taken = desk.run("source", "run", "--once", **settings)
+    assert taken.code == 0
+    rows = asyncio.run(asked(amrit, "SELECT visitcode, hip_reason FROM ndhm_trg_visitdata"))
+    expected = {str(row["visitcode"]) for row in rows if row["hip_reason"] is None}
+    assert 0 < len(expected) <= 40
+    assert taken.stdout.splitlines()[-1] == f"{len(expected)} visits taken"
+    assert expected <= {code for (code,) in desk.rows("SELECT visit_code FROM visits")}
+    assert all(": expected " in row["hip_reason"] for row in rows if row["hip_reason"] is not None)
+
+
 def test_documents_of_amrit_are_taken_over_and_refused_ones_named(desk: Desk, servers: Servers, tmp_path: Path) -> None:
     with MongoClient[dict[str, Any]](servers.mongo_url) as client:
         name = f"{servers.mongo_database}_before"

@@ -87,7 +87,7 @@ async def test_a_call_without_an_answer_is_given_up_with_its_visit_alone(place: 
         found = await routines.of(visits)
     finally:
         await engine.dispose()
-    assert found[0] == Unread("routine fhir_r_chiefcomplaints: expected to answer within 4 s")
+    assert found[0] == Unread("routine fhir_r_chiefcomplaints", "to answer within 4 s", passing=True)
     assert not any(isinstance(found[n], Unread) for n in range(1, 6))
 
 
@@ -102,6 +102,13 @@ async def test_a_routine_that_is_broken_inside_is_named(place: Place, source: Am
     with pytest.raises(InvalidValue, match=said):
         await source.read(rows)
     with pytest.raises(InvalidValue, match=said):
+        await source.check()
+
+
+async def test_a_routine_that_fails_for_everybody_is_named_at_the_start(place: Place, source: AmritVisitSource) -> None:
+    fails = "SIGNAL SQLSTATE '45000';" if place.is_mysql else "RAISE EXCEPTION 'Asha Devi';"
+    await _replace(place, "chiefcomplaints", fails)
+    with pytest.raises(InvalidValue, match=r"^routine fhir_r_chiefcomplaints: expected to succeed; it gave error "):
         await source.check()
 
 

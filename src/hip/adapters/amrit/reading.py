@@ -18,9 +18,18 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Why the result sets of one visit could not be read, without values of theirs."""
+    """Why the result sets of one visit could not be read, without values of theirs.
 
-    fault: str
+    ``passing``: it may be over soon.
+    """
+
+    what: str
+    expected: str
+    passing: bool = False
+
+    @property
+    def fault(self) -> str:
+        return f"{self.what}: expected {self.expected}"
 
 
 class ResultSets(Protocol):

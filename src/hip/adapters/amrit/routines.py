@@ -18,7 +18,7 @@ from hip.adapters.amrit.names import AmritNames
 from hip.adapters.amrit.reading import Trigger, Unread
 from hip.adapters.amrit.records import Found
 from hip.adapters.amrit.result_sets import Argument, Row
-from hip.domain.errors import StorageFailed
+from hip.domain.errors import InvalidValue, StorageFailed
 
 AT_ONCE = 4
 """Visits read at the same time by one process, and so the connections that reading takes."""
@@ -90,13 +90,13 @@ class Routines:
         except TooFewColumns as short:
             raise call.misfit(short.found) from None
         except TimeoutError:
-            return Unread(f"routine {call.routine}: expected to answer within {self._patience:g} s")
+            return Unread(f"routine {call.routine}", f"to answer within {self._patience:g} s", passing=True)
         except (DBAPIError, self._driver_error) as error:
             if misshapen(error):
                 raise call.misfit() from None
             if is_away(error):
                 raise StorageFailed(f"the hospital's database does not answer ({type(error).__name__})") from None
-            return Unread(f"routine {call.routine}: expected to succeed; it gave error {error_code(error)}")
+            return Unread(f"routine {call.routine}", f"to succeed; it gave error {error_code(error)}")
 
     @property
     def _driver_error(self) -> type[Exception]:
@@ -111,8 +111,10 @@ class Routines:
             with answering():
                 async with self._engine.connect() as connection:
                     unread = await self._rows(connection, call, nobody)
-            if isinstance(unread, Unread):
+            if isinstance(unread, Unread) and unread.passing:
                 raise StorageFailed(unread.fault)
+            if isinstance(unread, Unread):
+                raise InvalidValue(unread.what, unread.expected)
 
     async def _asked(self) -> list[Call]:
         if self._calls is None:
