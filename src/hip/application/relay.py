@@ -31,6 +31,9 @@ ENOUGH_WAITING = 6
 FEW_WAITING = 4
 """From so many on no back-fill is handed over: what comes in finds a place before it."""
 
+_MOST_PAGES = 200
+"""Of conversations that lapse in one sweep: 10,000, after a standstill."""
+
 URGENT = (Topic.CALLBACK, Topic.TRANSFER)
 
 GATHERED = (Topic.BUNDLE, Topic.PROJECTION)
@@ -92,7 +95,16 @@ class SweepExchanges:
     clock: Clock
 
     async def __call__(self) -> int:
-        """How many lapsed."""
+        """How many lapsed: all there are, for whoever looks for lost work next takes those that are left for lost."""
+        total = 0
+        for _ in range(_MOST_PAGES):
+            lapsed = await self._page()
+            total += lapsed
+            if lapsed < BATCH:
+                break
+        return total
+
+    async def _page(self) -> int:
         now = self.clock()
         async with self.units() as uow:
             lapsed = await uow.exchanges.lapsed(now=now, limit=BATCH)

@@ -11,11 +11,14 @@ from tests.builders.flows import HIP, House
 from tests.builders.visits import MEERA, a_visit
 
 from hip.application.lost_work_sweep import AT_ONCE, SweepLostWork
+from hip.application.relay import BATCH, SweepExchanges
 from hip.application.storage import Listing, OutboxRow, Topic
+from hip.application.sweeps import SweepAll
 from hip.application.waits import Waits
 from hip.domain.callbacks import CallbackId, CallbackState
 from hip.domain.hi_types import HiType
-from hip.domain.identifiers import ConsentId, RequestId, VisitCode
+from hip.domain.identifiers import AbhaAddress, ConsentId, PatientReference, RequestId, VisitCode
+from hip.domain.links import LinkStatus
 from hip.entrypoints.container import adapters_for, opened, use_cases
 from hip.entrypoints.demo.stages import settings_of
 
@@ -150,5 +153,29 @@ def test_ret_01_a_callback_that_was_cut_before_it_was_run_comes_to_its_end_and_i
             assert ended is not None
             assert (ended.state, ended.error) == (CallbackState.FAILED, "its consent ended before it was run")
             assert await sweep() == 0
+
+    asyncio.run(story())
+
+
+def test_after_a_standstill_of_the_relay_what_nobody_answered_is_unanswered_and_not_lost() -> None:
+    """More conversations than one transaction lapses: their visits wait for no row of the outbox."""
+
+    async def story() -> None:
+        house = House()
+        for number in range(BATCH + 1):
+            patient = replace(
+                MEERA,
+                reference=PatientReference(f"PAT-{number}"),
+                abha_address=AbhaAddress(f"meera{number}@sbx"),
+                abha_number=None,
+            )
+            await house.take_in(a_visit(visit_code=VisitCode(f"v-{number}"), patient=patient))
+        await house.work()
+        house.clock.advance(timedelta(hours=1))
+        assert await SweepAll((SweepExchanges(house.units, house.clock), _sweep(house)))() == BATCH + 1
+        assert house.alarms == []
+        async with house.units() as uow:
+            requests = await uow.link_requests.list(Listing(limit=1_000))
+        assert [request.status for request in requests] == [LinkStatus.UNANSWERED] * (BATCH + 1)
 
     asyncio.run(story())
