@@ -364,7 +364,13 @@ async def test_a_person_known_at_two_facilities_is_in_doubt_for_a_visit_in_nobod
     assert (await at.importing(left))[0] == Counter({Fate.TAKEN: 1, Fate.UNLISTED: 1})
 
 
-async def test_one_visit_is_never_given_to_two_patients(left: Left, valid_bundle: str) -> None:
+@pytest.mark.parametrize(
+    "another",
+    [{"BeneficiaryID": 30102}, {"BeneficiaryID": None, "NationalHealthID": OTHER_NUMBER}],
+    ids=["by BeneficiaryID", "by NationalHealthID"],
+)
+@pytest.mark.parametrize("visit", ["999", "701"], ids=["in nobody's list", "in a list"])
+async def test_one_visit_is_never_given_to_two_patients(valid_bundle: str, another: dict[str, Any], visit: str) -> None:
     for at_once in (1, 9):
         at = Clinic(elsewhere=CLINIC.hip_id)
         documents = MemoryExistingDocuments()
@@ -372,8 +378,8 @@ async def test_one_visit_is_never_given_to_two_patients(left: Left, valid_bundle
         content = of_asha(valid_bundle)
         documents.add(
             Kind.BUNDLES,
-            a_bundle_document(content, visit="999"),
-            a_bundle_document(content, visit="999", BeneficiaryID=30102, ResourceType="Prescription"),
+            a_bundle_document(content, visit=visit),
+            a_bundle_document(content, visit=visit, ResourceType="Prescription", **another),
         )
         fates, reasons = await at.importing(Left(documents), at_once=at_once)
         assert fates == Counter({Fate.TAKEN: 3, Fate.REFUSED: 1})

@@ -80,11 +80,13 @@ class FindOwners:
         by_reference: dict[str, dict[HipId, Patient]] = defaultdict(dict)
         by_number: dict[AbhaNumber, list[tuple[HipId, Patient]]] = defaultdict(list)
         for hip_id in [facility.hip_id for facility in self.facilities.all()]:
-            for context in await uow.care_contexts.several(hip_id, [CareContextReference(code) for code in codes]):
+            listed = await uow.care_contexts.several(hip_id, [CareContextReference(code) for code in codes])
+            for context in listed:
                 contexts[context.visit_code][hip_id] = context
             for code in await uow.visits.sizes(hip_id, codes):
                 ours[code] = ours.get(code, frozenset()) | {hip_id}
-            for patient in await uow.patients.several(hip_id, [PatientReference(each) for each in references]):
+            persons = {*map(PatientReference, references), *(context.patient_reference for context in listed)}
+            for patient in await uow.patients.several(hip_id, sorted(persons)):
                 by_reference[patient.reference][hip_id] = patient
             if numbers:
                 wanted = PatientIdentifiers(abha_numbers=numbers)
@@ -105,8 +107,10 @@ class FindOwners:
         context = listed.get(hip_id)
         ours = hip_id in known.ours.get(code, frozenset())
         # Where AMRIT's number of the patient is not ours nothing is taken anyway: what we made ourselves stays.
-        if not ours and context is not None and bundle.beneficiary not in (None, str(context.patient_reference)):
-            return Astray(fate=Fate.REFUSED, reason=ANOTHERS)
+        if not ours and context is not None:
+            patient = known.by_reference.get(context.patient_reference, {}).get(hip_id)
+            if bundle.beneficiary not in (None, str(context.patient_reference)) or _numbered_otherwise(bundle, patient):
+                return Astray(fate=Fate.REFUSED, reason=ANOTHERS)
         return Owner(hip_id=hip_id, context=context)
 
     def _by_person(self, bundle: ExistingBundle, known: _Known) -> Owner | Astray:
@@ -123,6 +127,16 @@ class FindOwners:
         if bundle.beneficiary not in (None, str(patient.reference)) or _differ(bundle, patient):
             return nobody
         return Owner(hip_id=self.stand_in, patient=patient.reference)
+
+
+def _numbered_otherwise(bundle: ExistingBundle, patient: Patient | None) -> bool:
+    """True when an ABHA number is all that names the person, and it is another's.
+
+    Beside AMRIT's own number of the patient it says nothing: a patient may have had another ABHA at that visit.
+    """
+    if bundle.beneficiary is not None or bundle.abha_number is None or patient is None:
+        return False
+    return patient.abha_number not in (None, bundle.abha_number)
 
 
 def _differ(bundle: ExistingBundle, patient: Patient) -> bool:
