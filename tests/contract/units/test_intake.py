@@ -158,7 +158,7 @@ def test_records_in_batches_leave_what_they_leave_one_by_one(sequences: Sequence
 
 
 @pytest.mark.soak
-@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_sequences)
 def test_many_records_in_batches_leave_what_they_leave_one_by_one(sequences: Sequences) -> None:
     asyncio.run(_same(MemoryDatabase().unit, sequences))
