@@ -50,11 +50,13 @@ class Answer:
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """One group to write of: the answer for what was ``opened``, or else how it ended, errored for a ``reason``."""
+    """One group to write of: the answer for what was ``opened``; or that it is ``unsent``; or how it ended, errored for
+    a ``reason``."""
 
     group: Sequence[Page]
     opened: Sequence[Opened] | None = None
     reason: str | None = None
+    unsent: bool = False
     written: Answer | Exception | None = None
 
 
@@ -90,6 +92,10 @@ class PageBooks:
     async def end(self, group: Sequence[Page], reason: str | None) -> None:
         """The pages of one push were all taken, or none was, for ``reason``."""
         await self._write(_Line(group, reason=reason))
+
+    async def unsent(self, group: Sequence[Page]) -> None:
+        """What ``decide`` let go did not leave: it waits, and has used up no attempt."""
+        await self._write(_Line(group, unsent=True))
 
     async def _write(self, line: _Line) -> Answer:
         self._waiting.append(line)
@@ -161,6 +167,8 @@ class PageBooks:
             return self._asked(line.group, line.opened, seen)
         now, reason = self.clock(), line.reason
         current = [seen.pages.get(page.number, page) for page in line.group]
+        if line.unsent:
+            return Answer(pages=[page.unsent() for page in current if page.state is PageState.PENDING])
         return Answer(
             pages=[page.delivered(now=now) if reason is None else page.errored(reason, now=now) for page in current]
         )

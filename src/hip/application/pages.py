@@ -185,6 +185,7 @@ class PageRun:
             await self.books.end(pages, str(refusal))
         except CircuitOpen:
             await self.leave.withdraw(left)
+            await self.books.unsent(pages)
             raise
         except Transient as failure:
             await self.leave.withdraw(left)

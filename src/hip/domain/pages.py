@@ -57,6 +57,10 @@ class Page:
             raise IllegalTransition("page", self.state, "another push")
         return replace(self, attempts=self.attempts + 1)
 
+    def unsent(self) -> Self:
+        """Nothing left after all, for the requester's circuit had opened meanwhile: it was no attempt."""
+        return replace(self, attempts=max(self.attempts - 1, 0))
+
     def delivered(self, *, now: datetime) -> Self:
         """The requester answered 2xx; hearing so again changes nothing."""
         if self.state is PageState.ERRORED:

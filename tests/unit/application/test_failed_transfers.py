@@ -80,3 +80,24 @@ def test_push_06_a_page_that_meets_the_pause_under_way_ends_the_run_and_is_sent_
         assert (await transfer_of(house)).outcome is TransferOutcome.TRANSFERRED
 
     asyncio.run(story())
+
+
+def test_push_06_a_page_that_only_ever_met_the_pause_is_not_given_up_at_the_first_404():
+    """Contract §2.10: 404 is answered while the requester does not know the transaction yet."""
+
+    async def story() -> None:
+        house = await data_asked_for()
+        for _ in house.waits.push_retries:
+            house.pusher.errors = [CircuitOpen("push:hiu failed", retry_after=timedelta(seconds=30))] * 3
+            await house.work()
+            house.clock.advance(timedelta(seconds=90))
+        async with house.units() as uow:
+            pages = await uow.transfers.pending_pages(HIP, T1, limit=10)
+        assert [page.attempts for page in pages] == [0] * 3
+        house.pusher.errors = [Transient("404", code="404")] * 3
+        await house.work()
+        house.clock.advance(timedelta(seconds=90))
+        await house.work()
+        assert (await transfer_of(house)).outcome is TransferOutcome.TRANSFERRED
+
+    asyncio.run(story())
