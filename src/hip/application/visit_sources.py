@@ -111,7 +111,7 @@ class TakeVisits:
         rows = await self.source.claim(now=now, until=until, limit=CLAIMED)
         taken: list[TakenVisit] = []
         failure: Transient | None = None
-        refused: dict[tuple[int, str], list[SourceRow]] = defaultdict(list)
+        refused: dict[tuple[timedelta, str], list[SourceRow]] = defaultdict(list)
         left = list(rows)
         try:
             visits = await self.source.read(rows) if rows else ()
@@ -124,9 +124,11 @@ class TakeVisits:
                     taken.append(TakenVisit(row=visit.row, hip_id=answer.hip_id, version=answer.version, until=until))
                     continue
                 failure = answer if isinstance(answer, Transient) else None
-                # At this very record: it may itself be the reason.
+                # At this very record: it may itself be the reason. More likely our store is away, for this one no
+                # longer than for the others.
                 reason = f"not stored yet ({type(answer).__name__})" if failure else str(answer)
-                refused[visit.row.attempt, reason].append(visit.row)
+                wait = _wait(visit.row.attempt, longest=FINISHING if failure else LONGEST_LOOK)
+                refused[wait, reason].append(visit.row)
                 if failure:
                     break
             await self._put_off(refused)
@@ -141,10 +143,9 @@ class TakeVisits:
                 raise failure
         return taken
 
-    async def _put_off(self, refused: Mapping[tuple[int, str], Sequence[SourceRow]]) -> None:
-        """Rows by how often they were claimed, and by the reason: many are often refused for one."""
-        for (attempt, reason), rows in refused.items():
-            wait = min(FIRST_LOOK * (1 << min(attempt - 1, 16)), LONGEST_LOOK)
+    async def _put_off(self, refused: Mapping[tuple[timedelta, str], Sequence[SourceRow]]) -> None:
+        """Rows by how long they wait, and by the reason: many are often refused for one."""
+        for (wait, reason), rows in refused.items():
             await self.source.put_off(rows, until=self.clock() + wait, reason=reason)
 
     async def _put_back(self, rows: Sequence[SourceRow]) -> None:
@@ -152,6 +153,10 @@ class TakeVisits:
         with suppress(Transient):
             if rows:
                 await self.source.put_back(rows, now=self.clock())
+
+
+def _wait(attempt: int, *, longest: timedelta) -> timedelta:
+    return min(FIRST_LOOK * (1 << min(attempt - 1, 16)), longest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,22 @@ async def test_a_store_that_fails_at_once_is_told_and_keeps_no_claim() -> None:
     assert [each.row.visit_code for each in await at.take()] == [visits[0].visit_code]
 
 
+async def test_after_an_outage_of_our_store_no_visit_waits_for_hours() -> None:
+    """Each try meets the outage at another visit, and all the others have been claimed as often by then."""
+    at = Hospital()
+    visits = at.several(30)
+    at.store.codes.update(visit.visit_code for visit in visits)
+    for _ in range(20):
+        with pytest.raises(StorageFailed):
+            await at.take()
+        at.now += timedelta(minutes=1)
+    at.store.codes.clear()
+    taken = list(await at.take())
+    at.now += FINISHING - timedelta(seconds=1)
+    taken += await at.take()
+    assert {each.row.visit_code for each in taken} == {visit.visit_code for visit in visits}
+
+
 async def test_a_refused_visit_spoils_none_of_its_claim() -> None:
     at = Hospital()
     first, second = at.several(2)
