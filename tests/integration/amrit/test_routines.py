@@ -148,7 +148,13 @@ async def test_a_reader_that_is_told_to_stop_leaves_no_call_behind(place: Place,
     await _replace(place, "chiefcomplaints", waits)
     rows = await source.claim(now=NOW, until=LATER, limit=6)
     reading = asyncio.create_task(source.read(rows))
-    await asyncio.sleep(0.5)
+    asleep = (
+        "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state = 'User sleep'"
+        if place.is_mysql
+        else "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    )
+    while (await asked(place.url, asleep))[0]["n"] < 4:
+        await asyncio.sleep(0.05)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

@@ -6,6 +6,7 @@ driver before the connection is used again.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
@@ -42,16 +43,22 @@ class Routines:
         waiting = iter(visits)
         readers = [asyncio.create_task(self._read(waiting, asked, found)) for _ in range(min(AT_ONCE, len(visits)))]
         try:
-            await asyncio.gather(*readers)
-        finally:
-            for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+            ends = await asyncio.gather(*readers, return_exceptions=True)
+        except asyncio.CancelledError:
+            await asyncio.wait(readers)  # they were told to stop as well, and give their connections back
+            raise
+        for end in ends:
+            if end is not None:
+                raise end
         return found
 
     async def _read(self, waiting: Iterator[Trigger], asked: Sequence[Call], found: dict[int, Found | Unread]) -> None:
-        while await self._read_over_one(waiting, asked, found):
-            pass  # a call was given up, and with it the connection
+        try:
+            while await self._read_over_one(waiting, asked, found):
+                pass  # a call was given up, and with it the connection
+        except BaseException:
+            deque(waiting, maxlen=0)  # nobody begins another visit; the others end theirs
+            raise
 
     async def _read_over_one(
         self, waiting: Iterator[Trigger], asked: Sequence[Call], found: dict[int, Found | Unread]
