@@ -11,10 +11,12 @@ from hip.entrypoints.embedded.places import fresh_folder
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs the servers is marked so: ``-m "not servers"`` leaves it out."""
+    """Whatever needs the servers is marked so: ``-m "not servers"`` leaves it out. A soak may take its 20 minutes."""
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.servers)
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(1_200))
 
 
 @pytest.fixture
