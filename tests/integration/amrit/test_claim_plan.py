@@ -92,7 +92,8 @@ async def test_a_claim_touches_as_much_with_many_closed_rows_as_with_few(url: st
             SAY.close(dict.fromkeys(ids, 0)).values({SAY.table.c.hip_done_at: NOW}),
         ):
             many, few = await _plan(url, statement), await _plan(other, statement)
-            assert _blocks(many) <= 1.2 * _blocks(few) + 2 * CLAIMED * (statement is not None)
+            # A row may stand on a page of its own, and its index entry too; the closed ones fill a thousand pages.
+            assert _blocks(many) <= 1.2 * _blocks(few) + 2 * CLAIMED
             assert not {node["Node Type"] for node in many} & {"Seq Scan", "Bitmap Heap Scan"}
             assert {node["Actual Rows"] for node in many if "Scan" in node["Node Type"]} == {CLAIMED}
 
