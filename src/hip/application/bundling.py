@@ -143,6 +143,8 @@ class BuildBundle:
                 await uow.commit()
         except Transient as failure:
             return [], [(work.row, failure) for work in chunk], []
+        except DomainError as failure:
+            return await self._built_apart(chunk, facility, failure, suspected=suspected)
         visits = {visit.record.visit_code: visit for visit in found}
         built: list[tuple[_Work, Built | None]] = []
         failed: list[Outcome] = []
@@ -167,6 +169,23 @@ class BuildBundle:
                 failed.append((work.row, failure))
             await asyncio.sleep(0)  # whatever is being stored goes on
         return built, failed, list(suspects.values())
+
+    async def _built_apart(
+        self, chunk: Sequence[_Work], facility: Facility, failure: DomainError, *, suspected: bool
+    ) -> tuple[list[tuple[_Work, Built | None]], list[Outcome], list[BundleJob]]:
+        """The stored record of one visit cannot be read: it is found by halving, and the others are built.
+
+        It is tried again for as long as an outage would be: a worker may lack a key that others have.
+        """
+        codes = list(dict.fromkeys(work.key.visit_code for work in chunk))
+        if len(codes) == 1:
+            unread = Transient("the stored record cannot be read", code=type(failure).__name__)
+            return [], [(work.row, unread) for work in chunk], []
+        first = frozenset(codes[: len(codes) // 2])
+        halves = [[work for work in chunk if (work.key.visit_code in first) is of_first] for of_first in (True, False)]
+        parts = [await self._built(half, facility, suspected=suspected) for half in halves]
+        built, outcomes, suspects = ([one for each in kind for one in each] for kind in zip(*parts, strict=True))
+        return built, outcomes, suspects
 
     async def _stored(self, hip_id: HipId, works: Sequence[tuple[_Work, Built | None]]) -> Sequence[Outcome]:
         """Store a chunk as a whole; when something other than an outage keeps it from that, one by one."""
