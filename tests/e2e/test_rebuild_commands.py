@@ -105,7 +105,7 @@ def test_any_number_of_visits_is_built_anew_by_when_they_came_and_goes_on_where_
     before = desk.rows("SELECT count(*) FROM outbox")
     assert desk.run(*since, "--dry-run", "--hip", HIP).stdout == f"{total} visits would be built anew\n"
     counted = desk.run(*since, "--dry-run", "--json").json()
-    assert counted == {"visits": total, "documents": None, "dryRun": True}
+    assert counted == {"visits": total, "documents": None, "unread": None, "dryRun": True}
     assert desk.rows("SELECT count(*) FROM outbox") == before, "counting changes nothing"
     done = desk.run(*since, "--position", str(file), "--json").json()
     asked = desk.rows(

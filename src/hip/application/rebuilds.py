@@ -10,7 +10,7 @@ from hip.application.ports import Clock
 from hip.application.storage import Topic, UnitOfWork, Units, Visit, Work
 from hip.domain.audit import AuditEntry
 from hip.domain.bundles import BundleKey
-from hip.domain.errors import NotFound
+from hip.domain.errors import DomainError, NotFound
 from hip.domain.identifiers import HipId, VisitCode
 
 
@@ -48,11 +48,15 @@ MOST_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """``last`` is behind which visit to go on; None when there was none left."""
+    """``last`` is behind which visit to go on; None when there was none left.
+
+    ``unread`` are left as they are: their stored records cannot be read.
+    """
 
     visits: int
     documents: int
     last: Place | None
+    unread: tuple[VisitCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +81,21 @@ class RebuildVisits:
                 return Rebuilt(visits=0, documents=0, last=None)
             taken = places[: await self._fitting(uow, hip_id, places)]
             codes = [code for _, code in taken]
-            versions = await uow.visits.raise_versions(hip_id, codes)
+            await uow.visits.lock_versions(hip_id, codes)
+            read = {visit.record.visit_code: visit.record for visit in await _readable(uow, hip_id, codes)}
+            versions = await uow.visits.raise_versions(hip_id, sorted(read))
             keys = [
-                BundleKey(hip_id=hip_id, visit_code=visit.record.visit_code, hi_type=hi_type)
-                for visit in await uow.visits.several(hip_id, codes)
-                for hi_type in visit.record.required_hi_types
+                BundleKey(hip_id=hip_id, visit_code=code, hi_type=hi_type)
+                for code, record in read.items()
+                for hi_type in record.required_hi_types
             ]
             await uow.bundle_jobs.ask_all({key: versions[key.visit_code] for key in keys}, now=now)
             await uow.outbox.add_all([_work(key, now=now) for key in keys])
             for code, version in versions.items():
                 await uow.audit.append(_entry(hip_id, code, version, actor=actor, now=now))
             await uow.commit()
-        return Rebuilt(visits=len(versions), documents=len(keys), last=taken[-1])
+        unread = tuple(code for code in codes if code not in read)
+        return Rebuilt(visits=len(versions), documents=len(keys), last=taken[-1], unread=unread)
 
     async def _fitting(self, uow: UnitOfWork, hip_id: HipId, places: Sequence[Place]) -> int:
         """How many of these are read at once, at least one."""
@@ -100,6 +107,17 @@ class RebuildVisits:
                 break
             fitting += 1
         return fitting
+
+
+async def _readable(uow: UnitOfWork, hip_id: HipId, codes: Sequence[VisitCode]) -> Sequence[Visit]:
+    """Those whose records can be read; the others are found by halving."""
+    try:
+        return await uow.visits.several(hip_id, codes)
+    except DomainError:
+        if len(codes) == 1:
+            return []
+    middle = len(codes) // 2
+    return [visit for half in (codes[:middle], codes[middle:]) for visit in await _readable(uow, hip_id, half)]
 
 
 def _work(key: BundleKey, *, now: datetime) -> Work:

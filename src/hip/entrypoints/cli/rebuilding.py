@@ -16,7 +16,7 @@ from hip.domain.errors import DomainError, InvalidValue, NotFound
 from hip.domain.identifiers import HipId, VisitCode
 from hip.entrypoints.cli.positions import Position, read_positions, write_positions
 from hip.entrypoints.cli.stored import AsJson, Hip, Since, given_hip, given_id, since_time
-from hip.entrypoints.cli.terminal import SOME_FAILED, exits_as_promised, lasting_settings, say, say_json
+from hip.entrypoints.cli.terminal import SOME_FAILED, complain, exits_as_promised, lasting_settings, say, say_json
 from hip.entrypoints.settings import Settings
 from hip.entrypoints.views import Shown
 
@@ -55,23 +55,29 @@ def rebuild(
 
 
 def _rebuild_since(since: datetime, hip: str | None, *, dry_run: bool, position: Path | None, as_json: bool) -> None:
-    visits, documents = asyncio.run(_all(lasting_settings(), since, hip, dry_run=dry_run, position=position))
+    visits, documents, unread = asyncio.run(_all(lasting_settings(), since, hip, dry_run=dry_run, position=position))
     if as_json:
-        say_json({"visits": visits, "documents": None if dry_run else documents, "dryRun": dry_run})
+        counts = {"visits": visits, "documents": None if dry_run else documents}
+        say_json({**counts, "unread": None if dry_run else unread, "dryRun": dry_run})
     elif dry_run:
         say(f"{visits} visits would be built anew")
     else:
         say(f"{visits} visits are being built anew, {documents} documents")
+    if unread:
+        raise typer.Exit(SOME_FAILED)
 
 
 async def _all(
     settings: Settings, since: datetime, hip: str | None, *, dry_run: bool, position: Path | None
-) -> tuple[int, int]:
-    """Facility by facility, oldest first. What is received from now on has the newest documents anyway."""
+) -> tuple[int, int, int]:
+    """Facility by facility, oldest first. What is received from now on has the newest documents anyway.
+
+    Visits, documents, and visits whose stored records cannot be read.
+    """
     from hip.entrypoints.container import adapters_for, opened, use_cases
 
     adapters = adapters_for(settings)
-    visits = documents = 0
+    visits = documents = unread = 0
     async with opened(adapters):
         hips = [facility.hip_id for facility in adapters.facilities().all() if hip in (None, facility.hip_id)]
         if not hips:
@@ -89,11 +95,14 @@ async def _all(
                 task = progress.add_task(hip_id, total=total)
                 while (done := await rebuild_visits(hip_id, left, actor="command line")).last is not None:
                     visits, documents = visits + done.visits, documents + done.documents
-                    progress.advance(task, done.visits)
+                    unread += len(done.unread)
+                    for code in done.unread:
+                        complain(f"{code}: its stored record cannot be read; it stays as it is")
+                    progress.advance(task, done.visits + len(done.unread))
                     left = ReceivedSpan(since=done.last[0], until=span.until, behind=done.last)
                     positions[hip_id] = f"{done.last[0].isoformat()} {done.last[1]}"
                     write_positions(position, positions)
-    return visits, documents
+    return visits, documents, unread
 
 
 def _place(file: Path | None, written: str | None) -> Place | None:
