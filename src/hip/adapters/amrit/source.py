@@ -1,11 +1,12 @@
 """AMRIT's database as a source of visits, on PostgreSQL, MySQL or MariaDB: the URL decides."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import RowMapping, Select, Update, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from hip.adapters.amrit.layouts import answering, fitting
@@ -25,7 +26,10 @@ OLDEST_SHARE = 4
 """One in so many rows of a claim is older than the window, if there are any."""
 
 AT_ONCE = 500
-"""Rows closed by one statement: what finishes together may be more than a statement takes parameters."""
+"""Rows told of by one statement: what finishes together may be more than a statement takes parameters."""
+
+Told = Callable[[Sequence[int], int], Update]
+"""What to say of the rows with these ids, if their claim for the so manieth time is the newest."""
 
 SURE = timedelta(seconds=10)
 """A result this much older than a claim is surely seen by its reading: clocks differ, and transactions take time."""
@@ -98,23 +102,23 @@ class AmritVisitSource:
         return SourceVisit(row=row, record=made)
 
     async def done(self, rows: Sequence[SourceRow], *, now: datetime) -> int:
-        closed = 0
-        for start in range(0, len(rows), AT_ONCE):
-            statement = self._say.close(_attempts(rows[start : start + AT_ONCE]))
-            async with self._transaction() as connection:
-                closed += (await connection.execute(statement, {"now": _local(now)})).rowcount
-        return closed
+        return await self._told(rows, self._say.close, {"now": _local(now)})
 
     async def put_off(self, rows: Sequence[SourceRow], *, until: datetime, reason: str) -> None:
-        values = {"until": _utc(until), "reason": reason[:300]}
-        async with self._transaction() as connection:
-            await connection.execute(self._say.put_off(_attempts(rows)), values)
+        await self._told(rows, self._say.put_off, {"until": _utc(until), "reason": reason[:300]})
 
     async def put_back(self, rows: Sequence[SourceRow], *, now: datetime) -> None:
-        if not rows:
-            return
-        async with self._transaction() as connection:
-            await connection.execute(self._say.put_back(_attempts(rows)), {"now": _utc(now)})
+        await self._told(rows, self._say.put_back, {"now": _utc(now)})
+
+    async def _told(self, rows: Sequence[SourceRow], say: Told, values: Mapping[str, Any]) -> int:
+        """Some hundreds of rows in one statement; how many of them were still held."""
+        held = 0
+        for attempt, ids in _by_attempt(rows).items():
+            for start in range(0, len(ids), AT_ONCE):
+                async with self._transaction() as connection:
+                    statement = say(ids[start : start + AT_ONCE], attempt)
+                    held += (await connection.execute(statement, values)).rowcount
+        return held
 
     async def check(self) -> None:
         """Raises InvalidValue for the first table, view or routine that is missing or laid out otherwise."""
@@ -144,8 +148,11 @@ class AmritVisitSource:
                 yield connection
 
 
-def _attempts(rows: Sequence[SourceRow]) -> dict[int, int]:
-    return {row.row_id: row.attempt for row in rows}
+def _by_attempt(rows: Sequence[SourceRow]) -> Mapping[int, Sequence[int]]:
+    ids: dict[int, list[int]] = defaultdict(list)
+    for row in rows:
+        ids[row.attempt].append(row.row_id)
+    return ids
 
 
 async def _rows(connection: AsyncConnection, statement: Select[Any]) -> list[RowMapping]:

@@ -1,6 +1,6 @@
 """The statements on the trigger table; SQLAlchemy writes each in the dialect of the server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,6 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
-    case,
     column,
     false,
     literal,
@@ -85,10 +84,10 @@ class TriggerStatements:
             )
         )
 
-    def close(self, attempts: Mapping[int, int]) -> Update:
-        """With ``now`` (the hospital's clock); ``attempts`` by row."""
+    def close(self, ids: Sequence[int], attempt: int) -> Update:
+        """With ``now`` (the hospital's clock); rows that were claimed for the ``attempt``-th time."""
         columns = self.table.c
-        return self._held(attempts).values(
+        return self._held(ids, attempt).values(
             {
                 self._flag: literal(1) if self._mysql else true(),
                 columns.hip_done_at: bindparam("now"),
@@ -96,23 +95,25 @@ class TriggerStatements:
             }
         )
 
-    def put_off(self, attempts: Mapping[int, int]) -> Update:
+    def put_off(self, ids: Sequence[int], attempt: int) -> Update:
         """With ``until`` (UTC) and ``reason``."""
         columns = self.table.c
-        return self._held(attempts).values(
+        return self._held(ids, attempt).values(
             {columns.hip_due_at: bindparam("until"), columns.hip_reason: bindparam("reason")}
         )
 
-    def put_back(self, attempts: Mapping[int, int]) -> Update:
+    def put_back(self, ids: Sequence[int], attempt: int) -> Update:
         """With ``now`` (UTC)."""
-        return self._held(attempts).values({self.table.c.hip_due_at: bindparam("now")})
+        return self._held(ids, attempt).values({self.table.c.hip_due_at: bindparam("now")})
 
-    def _held(self, attempts: Mapping[int, int]) -> Update:
-        """Open rows whose claim still is the newest. Not pairs in an IN: MySQL would read the whole table for them."""
+    def _held(self, ids: Sequence[int], attempt: int) -> Update:
+        """Open rows whose claim still is the newest.
+
+        One attempt for all: in pairs MySQL would read the whole table for them, and of a CASE SQLAlchemy would keep
+        another compiled statement for every number of rows.
+        """
         columns = self.table.c
-        return update(self.table).where(
-            columns.id.in_(list(attempts)), columns.hip_attempts == case(dict(attempts), value=columns.id), self._open
-        )
+        return update(self.table).where(columns.id.in_(ids), columns.hip_attempts == attempt, self._open)
 
     @property
     def lab_results(self) -> tuple[str, str]:
