@@ -1,7 +1,9 @@
 """Whom we call, and who calls us, from settings: gateway, requesters, SMS provider, and the circuits before them."""
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import cache
 
 import httpx
 
@@ -23,9 +25,19 @@ MOUNTED_REQUESTER = "hiu.sandbox"
 """The one host that is pushed to without a look-up, and only when an in-process transport stands for the network."""
 
 
+@cache
+def gateway_trust() -> ssl.SSLContext:
+    """Against httpx's own certificate store, read once: a worker's batches inherit it."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def gateway_http(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        transport=transport, timeout=settings.gateway_timeout, follow_redirects=False, trust_env=False
+        transport=transport,
+        verify=gateway_trust(),
+        timeout=settings.gateway_timeout,
+        follow_redirects=False,
+        trust_env=False,
     )
 
 

@@ -8,6 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -29,6 +30,7 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     return [str(address[0]) for *_, address in found]
 
 
+@cache  # a worker reads the store once, before it forks for its batches
 def system_trust() -> ssl.SSLContext:
     """TLS 1.2 or later against the system's certificate store."""
     context = ssl.create_default_context()

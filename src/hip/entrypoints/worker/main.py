@@ -24,6 +24,7 @@ _PRELOADED = (
     "hip.adapters.fhir.validation.validator",
     "hip.adapters.postgres.units",
     "hip.adapters.mongo.documents",
+    "anyio._backends._asyncio",
     "asyncpg",
     "beanie",
 )
