@@ -143,8 +143,7 @@ class ProcessCallback:
             raise NotFound("callback", key)
         if callback.sealed_body is None:
             if callback.state is CallbackState.RECEIVED:
-                # RET-01: what carried an artefact was cut before it could be run. It has come to its end all the same.
-                await self._finish(callback.failed("its consent ended before it was run", now=self.clock()))
+                await self._run_cut(callback)
             return
         body = self.vault.unseal(callback.sealed_body, context=seal_context(hip_id, callback.id))
         try:
@@ -157,14 +156,18 @@ class ProcessCallback:
         ended = callback.unknown(now=now) if isinstance(event, Unrecognised) else callback.done(now=now)
         await self._finish(ended)
 
+    async def _run_cut(self, callback: Callback) -> None:
+        """RET-01: its consent ended, by this notice itself or while it was being answered, and took the body along."""
+        async with self.units() as uow:
+            consent_id = await uow.callbacks.subject(callback.hip_id, callback.id)
+        if consent_id is None:
+            await self._finish(callback.failed("its consent ended before it was run", now=self.clock()))
+            return
+        await self.receive_consent.answer_again(_delivery(callback), consent_id)
+        await self._finish(callback.done(now=self.clock()))
+
     async def _hand_over(self, event: GatewayEvent, callback: Callback) -> None:
-        delivery = Delivery(
-            hip_id=callback.hip_id,
-            request_id=callback.request_id,
-            received_at=callback.received_at,
-            callback_id=callback.id,
-            requester=callback.requester,
-        )
+        delivery = _delivery(callback)
         match event:
             case TokenAnswered():
                 await self.accept_token(delivery, event)
@@ -194,6 +197,16 @@ class ProcessCallback:
             await uow.callbacks.save(callback)
             await uow.outbox.add(callback.hip_id, Topic.PROJECTION, f"callback|{callback.id}", run_at=self.clock())
             await uow.commit()
+
+
+def _delivery(callback: Callback) -> Delivery:
+    return Delivery(
+        hip_id=callback.hip_id,
+        request_id=callback.request_id,
+        received_at=callback.received_at,
+        callback_id=callback.id,
+        requester=callback.requester,
+    )
 
 
 @dataclass(frozen=True, slots=True)

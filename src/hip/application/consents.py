@@ -14,7 +14,7 @@ from hip.domain.audit import AuditEntry
 from hip.domain.consents import Consent, ConsentStatus, SignatureState
 from hip.domain.errors import Transient
 from hip.domain.exchanges import Outcome
-from hip.domain.identifiers import HipId
+from hip.domain.identifiers import ConsentId, HipId
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +38,30 @@ class ReceiveConsent:
             error = GatewayError(code="ABDM-1035", message="The consent names another HIP")
         else:
             await self._store(delivery, event)
-        answer = ConsentOnNotify(consent_id=event.consent_id, answers=delivery.request_id, error=error)
-        try:
-            exchange = await self.conversations.hold(answer, hip_id=hip_id)
-        except Transient:
-            self._alarm_if_late(delivery, event)
-            raise
-        if error is not None:
-            return
-        if exchange.outcome is Outcome.ACCEPTED:
+        if await self._answered(delivery, event.consent_id, error) and error is None:
             await self._acknowledged(delivery, event)
-        elif exchange.outcome is Outcome.REFUSED:
-            self.alarm("on-notify-refused", hip_id=hip_id, subject=event.consent_id)
 
-    def _alarm_if_late(self, delivery: Delivery, event: ConsentNotified) -> None:
+    async def answer_again(self, delivery: Delivery, consent_id: ConsentId) -> None:
+        """The OK to a notice that was stored before, and cut since with all copies of an ended consent (RET-01)."""
+        await self._answered(delivery, consent_id, None)
+
+    async def _answered(self, delivery: Delivery, consent_id: ConsentId, error: GatewayError | None) -> bool:
+        """True when the gateway took it. Raises Transient when it may take it later."""
+        answer = ConsentOnNotify(consent_id=consent_id, answers=delivery.request_id, error=error)
+        try:
+            exchange = await self.conversations.hold(answer, hip_id=delivery.hip_id)
+        except Transient:
+            self._alarm_if_late(delivery, consent_id)
+            raise
+        if exchange.outcome is Outcome.REFUSED and error is None:
+            self.alarm("on-notify-refused", hip_id=delivery.hip_id, subject=consent_id)
+        return exchange.outcome is Outcome.ACCEPTED
+
+    def _alarm_if_late(self, delivery: Delivery, consent_id: ConsentId) -> None:
         took = self.clock() - delivery.received_at
         if took > self.waits.on_notify:
             detail = f"not taken after {took.total_seconds():.0f}s"
-            self.alarm("on-notify-late", hip_id=delivery.hip_id, subject=event.consent_id, detail=detail)
+            self.alarm("on-notify-late", hip_id=delivery.hip_id, subject=consent_id, detail=detail)
 
     async def _store(self, delivery: Delivery, event: ConsentNotified) -> None:
         hip_id, now = delivery.hip_id, self.clock()

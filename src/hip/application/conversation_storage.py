@@ -37,6 +37,9 @@ class Callbacks(Protocol):
     async def about(self, hip_id: HipId, callback_id: CallbackId, consent_id: ConsentId) -> None:
         """Note which consent a delivery was about."""
 
+    async def subject(self, hip_id: HipId, callback_id: CallbackId) -> ConsentId | None:
+        """What ``about`` noted, which outlives the body; None when nothing was."""
+
     async def cut(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[CallbackId]:
         """Cut the bodies out of all deliveries about a consent; their hashes stay (RET-01). Which ones were cut."""
 

@@ -75,6 +75,7 @@ OPERATIONS: dict[str, Operation] = {
     "callbacks.add_all": lambda uow: uow.callbacks.add_all([a_callback()]),
     "callbacks.get": lambda uow: uow.callbacks.get(HIP, CallbackId("callback-1")),
     "callbacks.save": lambda uow: uow.callbacks.save(a_callback()),
+    "callbacks.subject": lambda uow: uow.callbacks.subject(HIP, CallbackId("callback-1")),
     "callbacks.about": lambda uow: uow.callbacks.about(HIP, CallbackId("callback-1"), _CONSENT),
     "callbacks.cut": lambda uow: uow.callbacks.cut(HIP, _CONSENT),
     "callbacks.overdue": lambda uow: uow.callbacks.overdue(before=NOW),

@@ -153,6 +153,9 @@ async def test_ret_01_the_bodies_of_deliveries_about_a_consent_are_cut_and_never
         assert await uow.callbacks.get(HIP, again.id) == replace(again, sealed_body=None)
         assert await uow.callbacks.get(HIP, other.id) == other
         assert await uow.callbacks.get(OTHER_HIP, theirs.id) == theirs
+        assert await uow.callbacks.subject(HIP, about.id) == CONSENT, "which outlives the body"
+        assert await uow.callbacks.subject(HIP, other.id) == ConsentId("consent-2")
+        assert await uow.callbacks.subject(HIP, CallbackId("callback-9")) is None
 
 
 async def _due(uow: UnitOfWork, at: timedelta) -> list[str]:

@@ -66,6 +66,10 @@ class MemoryCallbacks:
             raise NotFound("callback", callback_id)
         self._subjects.put((hip_id, callback_id), consent_id)
 
+    async def subject(self, hip_id: HipId, callback_id: CallbackId) -> ConsentId | None:
+        await self._session.step()
+        return self._subjects.get((hip_id, callback_id))
+
     async def cut(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[CallbackId]:
         await self._session.step()
         bound = {key for key, about in self._subjects.items() if key[0] == hip_id and about == consent_id}

@@ -136,6 +136,12 @@ class PostgresCallbacks:
     async def about(self, hip_id: HipId, callback_id: CallbackId, consent_id: ConsentId) -> None:
         await self._write(hip_id, callback_id, {"consent_id": consent_id})
 
+    async def subject(self, hip_id: HipId, callback_id: CallbackId) -> ConsentId | None:
+        row = await self._statements.first(
+            select(callbacks.c.consent_id).where(callbacks.c.hip_id == hip_id, callbacks.c.id == callback_id)
+        )
+        return None if row is None or row["consent_id"] is None else ConsentId(row["consent_id"])
+
     async def cut(self, hip_id: HipId, consent_id: ConsentId) -> Sequence[CallbackId]:
         rows = await self._statements.all(
             update(callbacks)
