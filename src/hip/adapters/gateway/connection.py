@@ -1,8 +1,7 @@
 """One HTTP call to the gateway: standard headers out, any 2xx or an error of our own back (contract §1.2, §1.10)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ import msgspec
 
 from hip.adapters.gateway.errors import refused
 from hip.adapters.gateway.settings import GatewaySettings
-from hip.application.circuits import Circuits, Passage
+from hip.application.circuits import Circuits, Passage, passage
 from hip.domain.errors import NOT_SENT, LinkTokenRefused, Transient
 from hip.domain.identifiers import HipId
 
@@ -71,8 +70,8 @@ class GatewayConnection:
         headers = self._headers(request_id=request_id, now=now, token=token, hip_id=hip_id, link_token=link_token)
         if body is not None:
             headers["Content-Type"] = "application/json"
-        async with self._passage() as passage:
-            status, answered, content = await self._sent(call, method, path, headers, body, passage)
+        async with passage(self.circuits, self.settings.host) as passed:
+            status, answered, content = await self._sent(call, method, path, headers, body, passed)
         if 200 <= status < 300:
             return Reply(status=status, body=content)
         refusal = refused(
@@ -85,16 +84,8 @@ class GatewayConnection:
             throttle_wait=self.settings.throttle_wait,
         )
         if isinstance(refusal, Transient):
-            refusal.counted = not passage.probe
+            refusal.counted = not passed.probe
         raise refusal
-
-    @asynccontextmanager
-    async def _passage(self) -> AsyncGenerator[Passage]:
-        if self.circuits is None:
-            yield Passage(probe=False)
-            return
-        async with self.circuits.passage(self.settings.host) as passage:
-            yield passage
 
     async def _sent(
         self, call: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None, passage: Passage

@@ -2,8 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -13,7 +11,7 @@ import httpx
 from hip.adapters.push import pages
 from hip.adapters.push.addresses import AddressRules, PushTarget
 from hip.adapters.push.network import CheckedTransport, PinnedTransport, Resolver, system_resolver, system_trust
-from hip.application.circuits import Circuits, Passage
+from hip.application.circuits import Circuits, passage
 from hip.application.ports import PushedPage
 from hip.domain.errors import DomainError, PushRefused, Transient, UnsafeUrl
 
@@ -132,24 +130,16 @@ class HttpPusher:
     async def _post(self, target: PushTarget, content: bytes, token: str | None) -> int:
         request = self._request(target, content, token)
         limit = self._settings.timeout.total_seconds()
-        async with self._passage(target) as passage:
+        async with passage(self._circuits, _name_of(target)) as passed:
             try:
                 async with asyncio.timeout(limit):
                     response = await self._transport.handle_async_request(request)
             except (httpx.HTTPError, TimeoutError, OSError):
-                passage.alive = False
+                passed.alive = False
                 raise Transient("the requester did not answer") from None
-            passage.alive = response.status_code not in _AWAY
+            passed.alive = response.status_code not in _AWAY
         await _dispose(response)
         return _judged(response)
-
-    @asynccontextmanager
-    async def _passage(self, target: PushTarget) -> AsyncGenerator[Passage]:
-        if self._circuits is None:
-            yield Passage(probe=False)
-            return
-        async with self._circuits.passage(_name_of(target)) as passage:
-            yield passage
 
     async def aclose(self) -> None:
         """Close every connection."""
